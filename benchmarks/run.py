@@ -1,0 +1,150 @@
+"""Side-by-side measurements, printed as ratios in a table: `make bench`.
+
+Each training runs in a process of its own, one side after the other, round after round, so that a machine that slows down slows
+all sides down. Photos and weights: `data_path` and `weights_path` of the settings, else `../shared/data`. Without them
+the drawn bears and a network from scratch are used; then the times compare and the errors do not.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rounds', type=int, default=3, help='how often each side runs')
+    parser.add_argument('only', nargs='*', choices=[[], *PARTS], help='parts to run; all if none is named')
+    args = parser.parse_args()
+    rows = []
+    for name, part in PARTS.items():
+        if not args.only or name in args.only:
+            rows += part(args.rounds)
+    print_table(rows)
+
+
+def print_table(rows):
+    "Rows of what, ours, the other side, ratio, and what it should be."
+    head = ('what', 'here', 'other', 'ratio', 'aim')
+    widths = [max(len(str(r[i])) for r in (head, *rows)) for i in range(5)]
+    for row in (head, ['-'*w for w in widths], *rows):
+        print('  '.join(str(c).ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+
+
+def against(what, ours, theirs, aim, unit='s'):
+    "One row: two numbers, and the ratio of the first to the second."
+    return what, f'{ours:.3g} {unit}', f'{theirs:.3g} {unit}', f'{ours/theirs:.2f}', aim
+
+
+def alone(what, value, aim):
+    return what, value, '', '', aim
+
+
+def run(*command):
+    "What a Python process prints last, and its wall time."
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, '-W', 'ignore', *map(str, command)], capture_output=True, text=True, cwd=ROOT)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f'{" ".join(map(str, command))} failed:\n{done.stderr[-2000:]}')
+    return done.stdout.strip().splitlines()[-1:], seconds
+
+
+def inputs():
+    "The photos, the weights, and whether they are the real ones."
+    from course_lib.settings import get_settings
+    s, shared = get_settings(), ROOT.parent/'shared'/'data'
+    data, weights = (s.data_path or shared)/'bears', (s.weights_path or shared/'weights')/'mobilenet_v2.pth'
+    if data.is_dir() and weights.is_file():
+        return data, weights, True
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    from course_lib.data.samples import draw_bears
+    print('No photos or no weights: drawn bears and a network from scratch. The errors below mean little.')
+    folder = Path(tempfile.mkdtemp())
+    draw_bears(folder/'bears')
+    torch.save(mobilenet_v2().state_dict(), folder/'mobilenet_v2.pth')
+    return folder/'bears', folder/'mobilenet_v2.pth', False
+
+
+def train(side, data, weights, size=128, epochs=3, seed=0):
+    out, _ = run(HERE/'bears.py', side, data, weights, '--size', size, '--epochs', epochs, '--seed', seed)
+    result = json.loads(out[0])
+    print(f'  {side:10} seed {seed}: {result["seconds"]:.1f} s, error {result["error"]}, {result["peak_mb"]:.0f} MB')
+    return result
+
+
+def training(rounds):
+    "fine_tune(3) at 128 px: course_lib, fastai and a bare loop in turn."
+    data, weights, _ = inputs()
+    print(f'Training: fine_tune(3), {rounds} rounds of course_lib, fastai, bare loop')
+    runs = [{side: train(side, data, weights, seed=i) for side in ('course_lib', 'fastai', 'bare')} for i in range(rounds)]
+    mid = {(s, k): statistics.median(r[s][k] for r in runs) for s in ('course_lib', 'fastai')
+           for k in ('seconds', 'error', 'peak_mb')}
+    bare = statistics.median(r['bare']['seconds'] for r in runs)
+    return [
+        against('fine_tune(3), 128 px, against fastai', mid['course_lib', 'seconds'], mid['fastai', 'seconds'], '<= 0.5'),
+        against('the same, against a bare loop', mid['course_lib', 'seconds'], bare, '<= 1.3'),
+        against('peak memory, against fastai', mid['course_lib', 'peak_mb'], mid['fastai', 'peak_mb'], '<= 1', 'MB'),
+        ('error, against fastai', f'{mid["course_lib", "error"]:.2%}', f'{mid["fastai", "error"]:.2%}', '', 'one photo')]
+
+
+def accuracy(rounds):
+    "Errors reached on the real photos."
+    data, weights, real = inputs()
+    print(f'Accuracy, {rounds} rounds{"" if real else " (drawn bears)"}')
+    rows = []
+    for size, epochs, aim in ((128, 3, '<= 4 %'), (192, 4, '<= 2.5 %')):
+        errors = [train('course_lib', data, weights, size, epochs, seed)['error'] for seed in range(rounds)]
+        shown = ', '.join(f'{e:.1%}' for e in errors)
+        rows.append(alone(f'error, {size} px, fine_tune({epochs}), each round', shown, aim))
+    return rows
+
+
+def imports(rounds):
+    "Star import against fastai's, and the bare package."
+    def mid(code): return statistics.median(run('-c', code)[1] for _ in range(max(rounds, 3)))
+    nothing = mid('pass')
+    ours, theirs = mid('from course_lib.vision import *'), mid('from fastai.vision.all import *')
+    package = mid('import course_lib') - nothing
+    return [against('from course_lib.vision import *, against fastai', ours - nothing, theirs - nothing, '<= 0.5'),
+            alone('import course_lib', f'{package:.3f} s', '<= 0.1 s')]
+
+
+def data(rounds):
+    "Drawing the sample, and making loaders over many files."
+    from course_lib.data.samples import draw_bears
+    with tempfile.TemporaryDirectory() as d:
+        start = time.perf_counter()
+        draw_bears(Path(d)/'bears')
+        drawn = time.perf_counter() - start
+        return [alone('draw 450 bears', f'{drawn:.1f} s', '<= 5 s'),
+                alone('loaders over 10,000 files', f'{many_files(Path(d)):.2f} s', '<= 2 s')]
+
+
+def many_files(folder, n=10_000):
+    "Seconds to make loaders over `n` small pictures."
+    from PIL import Image
+
+    from course_lib.vision import CategoryBlock, DataBlock, ImageBlock, Resize, get_image_files, parent_label
+    for kind in 'ab':
+        (folder/'many'/kind).mkdir(parents=True)
+        for i in range(n//2):
+            Image.new('RGB', (8, 8)).save(folder/'many'/kind/f'{i}.jpg')
+    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=parent_label, item_tfms=Resize(8))
+    start = time.perf_counter()
+    block.dataloaders(folder/'many')
+    return time.perf_counter() - start
+
+
+PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy}
+
+if __name__ == '__main__':
+    main()
