@@ -1,8 +1,8 @@
 """Side-by-side measurements, printed as ratios in a table: `make bench`.
 
-Each training runs in a process of its own, one side after the other, round after round, so that a machine that slows down slows
-all sides down. Photos and weights: `data_path` and `weights_path` of the settings, else `../shared/data`. Without them
-the drawn bears and a network from scratch are used; then the times compare and the errors do not.
+Each training runs in a process of its own, one side after the other, round after round, so that a machine that slows
+down slows all sides down. Photos and weights: `data_path` and `weights_path` of the settings, else `../shared/data`.
+Without them the drawn bears and a network from scratch are used; then the times compare and the errors do not.
 """
 import argparse
 import json
@@ -49,10 +49,11 @@ def alone(what, value, aim):
 def run(*command):
     "What a Python process prints last, and its wall time."
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, '-W', 'ignore', *map(str, command)], capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, '-W', 'ignore', *map(str, command)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     seconds = time.perf_counter() - start
     if done.returncode:
-        sys.exit(f'{" ".join(map(str, command))} failed:\n{done.stderr[-2000:]}')
+        sys.exit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
     return done.stdout.strip().splitlines()[-1:], seconds
 
 
@@ -85,15 +86,15 @@ def training(rounds):
     "fine_tune(3) at 128 px: course_lib, fastai and a bare loop in turn."
     data, weights, _ = inputs()
     print(f'Training: fine_tune(3), {rounds} rounds of course_lib, fastai, bare loop')
-    runs = [{side: train(side, data, weights, seed=i) for side in ('course_lib', 'fastai', 'bare')} for i in range(rounds)]
-    mid = {(s, k): statistics.median(r[s][k] for r in runs) for s in ('course_lib', 'fastai')
-           for k in ('seconds', 'error', 'peak_mb')}
-    bare = statistics.median(r['bare']['seconds'] for r in runs)
+    sides = ('course_lib', 'fastai', 'bare')
+    runs = [{side: train(side, data, weights, seed=i) for side in sides} for i in range(rounds)]
+    def mid(side, what): return statistics.median(r[side][what] for r in runs)
+    seconds, ours, theirs = mid('course_lib', 'seconds'), mid('course_lib', 'error'), mid('fastai', 'error')
     return [
-        against('fine_tune(3), 128 px, against fastai', mid['course_lib', 'seconds'], mid['fastai', 'seconds'], '<= 0.5'),
-        against('the same, against a bare loop', mid['course_lib', 'seconds'], bare, '<= 1.3'),
-        against('peak memory, against fastai', mid['course_lib', 'peak_mb'], mid['fastai', 'peak_mb'], '<= 1', 'MB'),
-        ('error, against fastai', f'{mid["course_lib", "error"]:.2%}', f'{mid["fastai", "error"]:.2%}', '', 'one photo')]
+        against('fine_tune(3), 128 px, against fastai', seconds, mid('fastai', 'seconds'), '<= 0.5'),
+        against('the same, against a bare loop', seconds, mid('bare', 'seconds'), '<= 1.3'),
+        against('peak memory, against fastai', mid('course_lib', 'peak_mb'), mid('fastai', 'peak_mb'), '<= 1', 'MB'),
+        ('error, against fastai', f'{ours:.2%}', f'{theirs:.2%}', '', 'within one photo')]
 
 
 def accuracy(rounds):
@@ -138,7 +139,8 @@ def many_files(folder, n=10_000):
         (folder/'many'/kind).mkdir(parents=True)
         for i in range(n//2):
             Image.new('RGB', (8, 8)).save(folder/'many'/kind/f'{i}.jpg')
-    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=parent_label, item_tfms=Resize(8))
+    block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=get_image_files, get_y=parent_label,
+                      item_tfms=Resize(8))
     start = time.perf_counter()
     block.dataloaders(folder/'many')
     return time.perf_counter() - start

@@ -1,0 +1,257 @@
+"""Faults in training: interrupts, losses that are no numbers, tiny sets, folders that may not be written to."""
+import contextlib
+import io
+import math
+import signal
+import threading
+import time
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_lib.training.callbacks import STEPS, Callback
+from course_lib.training.guards import LossIsNaN, OutOfMemory, TargetError
+from course_lib.training.learner import Learner
+from course_lib.training.loop import Loop
+from course_lib.training.metrics import accuracy
+from course_lib.training.optimiser import NORMS
+from course_lib.training.recorder import Recorder
+
+
+def heaps(n=192, bs=32, seed=0):
+    "Batches of points around three centres, and the number of the centre."
+    g = torch.Generator().manual_seed(seed)
+    y = torch.arange(n) % 3
+    x = torch.tensor([[0., 2.], [2., -1.], [-2., -1.]])[y] + torch.randn(n, 2, generator=g)
+    return list(zip(x.split(bs), y.split(bs), strict=True))
+
+
+def net(n_out=3):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(.2), nn.Linear(16, n_out))
+
+
+@pytest.fixture
+def dls(): return SimpleNamespace(train=heaps(), valid=heaps(96, seed=1), vocab=['top', 'right', 'left'], device='cpu')
+
+
+@pytest.fixture
+def learn(dls, tmp_path):
+    return Learner(dls, net(), F.cross_entropy, metrics=accuracy, path=tmp_path, splitter=lambda m: [m[:2], m[4]])
+
+
+def weights(learn): return torch.cat([t.flatten().float() for t in learn.model.state_dict().values()])
+
+
+def quiet(learn, *args, **kwargs):
+    with learn.no_bar(): learn.fit(*args, **kwargs)
+    return learn
+
+
+class At(Callback):
+    "Raises `error` at `event` of the batch `k` of an epoch."
+    order = 100
+    def __init__(self, error, k=2, event='after_step', epoch=0):
+        self.error, self.k, self.at = error, k, epoch
+        setattr(self, event, self.go)
+
+    def go(self, learn):
+        if learn.training and learn.epoch == self.at and learn.iter == self.k: raise self.error
+
+
+@pytest.mark.parametrize('event', ['before_batch', *STEPS, 'after_batch'])
+def test_interrupt_at_any_moment(learn, event, capsys):
+    start = weights(learn)
+    learn.fit(3, 1e-2, cbs=At(KeyboardInterrupt, 2, event, epoch=1))
+    assert learn.interrupted and 'Stopped in epoch 1 of 0 to 2, after 2 of 6 batches' in capsys.readouterr().out
+    assert len(learn.recorder.values) == 2 and math.isnan(learn.recorder.values[1][1])
+    assert not torch.equal(start, weights(learn)) and torch.isfinite(weights(learn)).all()
+    assert not any(isinstance(cb, At) for cb in learn.cbs)
+    learn.get_preds()
+    learn.fit(1, 1e-2)
+    assert not learn.interrupted and len(learn.recorder.values) == 1
+
+
+def test_interrupt_in_validation_and_before_the_first_batch(learn, capsys):
+    class InValidation(Callback):
+        def before_validate(self, learn): raise KeyboardInterrupt
+    quiet(learn, 2, cbs=InValidation)
+    assert learn.interrupted and len(learn.recorder.losses) == 6
+    learn.fit(2, cbs=At(KeyboardInterrupt, 0, 'before_batch'))
+    assert learn.recorder.values == [] and 'after 0 of 6' in capsys.readouterr().out
+
+
+def test_the_stop_button(dls):
+    "A real signal, wherever it happens to arrive."
+    learn = Learner(dls, net(), F.cross_entropy)
+    threading.Timer(.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+    start = time.monotonic()
+    quiet(learn, 10**6)
+    assert learn.interrupted and time.monotonic() - start < 30 and torch.isfinite(weights(learn)).all()
+
+
+def test_other_errors_pass_and_leave_a_usable_learner(learn):
+    with pytest.raises(ZeroDivisionError): quiet(learn, 1, cbs=At(ZeroDivisionError))
+    assert len(learn.cbs) == 4
+    quiet(learn, 1)
+
+
+def test_after_interrupted_frozen_epoch_no_second_phase(learn):
+    learn.pretrained = True
+    with learn.no_bar(), learn.changed_cbs(At(KeyboardInterrupt)): learn.fine_tune(3)
+    assert not learn.model[0].weight.requires_grad and len(learn.recorder.losses) == 2
+
+
+def test_nan_stops_with_advice(dls):
+    learn = Learner(dls, net(), F.cross_entropy, opt_func=torch.optim.SGD)
+    class Spoil(Callback):
+        def before_batch(self, learn):
+            if learn.iter == 1: learn.xb = (learn.xb[0]*math.nan,)
+    with pytest.raises(LossIsNaN, match='batch 1.*batch itself holds nan'): quiet(learn, 1, cbs=Spoil)
+    flat = SimpleNamespace(train=[(x, x) for x, _ in dls.train], valid=None)
+    wild = Learner(flat, nn.Linear(2, 2), F.mse_loss, opt_func=torch.optim.SGD)
+    with pytest.raises(LossIsNaN, match=r'1e\+30 here: try 1e\+29.*lr_find'): quiet(wild, 5, 1e30)
+
+
+def test_tiny_training_set():
+    learn = Learner(SimpleNamespace(train=heaps(2), valid=[], device='cpu'), net(), F.cross_entropy)
+    quiet(learn, 3, 1e-2)
+    assert len(learn.recorder.losses) == 3 and all(math.isnan(v[1]) for v in learn.recorder.values)
+    with learn.no_bar(): assert learn.lr_find(num_it=20, show_plot=False)
+
+
+def test_out_of_memory_names_the_batch_size(learn):
+    for error in (torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'), MemoryError()):
+        with pytest.raises(OutOfMemory, match='32 items.*bs=16') as e: quiet(learn, 1, cbs=At(error, 1, 'after_pred'))
+        assert e.value.__cause__ is error and learn.xb is None
+    error = RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    with mock.patch.object(learn.model, 'forward', side_effect=error):
+        with pytest.raises(OutOfMemory): learn.get_preds()
+    quiet(learn, 1)
+
+
+@pytest.mark.parametrize('n_out, words', [(2, 'A label is 2, but the model has 2 outputs.*3 classes: top, right, left'),
+                                          (1, 'A label is 2, but the model has 1 output')])
+def test_too_few_outputs(dls, n_out, words):
+    with pytest.raises(TargetError, match=words): quiet(Learner(dls, net(n_out), F.cross_entropy), 1)
+
+
+def test_regression_shapes_are_not_stretched(dls):
+    flat = SimpleNamespace(train=[(x, x.sum(1)) for x, _ in dls.train], valid=None)
+    with pytest.raises(TargetError, match=r'\(32, 1\), targets \(32,\)'): quiet(Learner(flat, net(1), nn.MSELoss()), 1)
+
+
+def test_later_label_out_of_range(dls):
+    dls.train = [*dls.train, (torch.zeros(3, 2), torch.tensor([0, 1, 7]))]
+    with pytest.raises(TargetError, match='A label is 7'): quiet(Learner(dls, net(), F.cross_entropy), 1)
+
+
+def test_save_and_load(learn, dls, tmp_path):
+    quiet(learn, 2, 1e-2)
+    file = learn.save('stage-1')
+    assert file == tmp_path/'models'/'stage-1.pth' and [f.name for f in file.parent.iterdir()] == ['stage-1.pth']
+    other = Learner(dls, net(), F.cross_entropy, path=tmp_path, splitter=learn.splitter).load('stage-1')
+    assert torch.equal(weights(learn), weights(other))
+    for o in (learn, other):
+        torch.manual_seed(3)
+        quiet(o, 1, 1e-3)
+    assert torch.equal(weights(learn), weights(other))
+
+
+def test_read_only_folder(learn, tmp_path):
+    quiet(learn, 1)
+    learn.save('kept')
+    kept = (tmp_path/'models'/'kept.pth').read_bytes()
+    with mock.patch('os.replace', side_effect=PermissionError(13, 'Permission denied')):
+        with pytest.raises(OSError, match='kept.pth could not be written .Permission denied.*nothing was saved'):
+            learn.save('kept')
+    with mock.patch('torch.save', side_effect=RuntimeError('Parent directory models does not exist')):
+        with pytest.raises(OSError, match='could not be written'): learn.save('kept')
+    with mock.patch('pathlib.Path.mkdir', side_effect=PermissionError(13, 'Permission denied')):
+        with pytest.raises(OSError, match='Permission denied'): learn.save('kept')
+    assert [f.name for f in (tmp_path/'models').iterdir()] == ['kept.pth']
+    assert (tmp_path/'models'/'kept.pth').read_bytes() == kept
+
+
+def test_finder_writes_nothing(learn, tmp_path):
+    def no(*args, **kwargs): raise PermissionError(13, 'Permission denied')
+    with mock.patch('builtins.open', no), mock.patch('os.replace', no), mock.patch('torch.save', no), \
+            mock.patch('pathlib.Path.mkdir', no), learn.no_bar():
+        found = learn.lr_find(show_plot=False)
+    assert 1e-6 < found.valley < 10 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('opt_func', [None, torch.optim.SGD])
+def test_finder_leaves_no_trace(dls, opt_func):
+    ends = []
+    for find in (False, True):
+        learn = Learner(dls, net(), F.cross_entropy, opt_func=opt_func)
+        torch.manual_seed(1)
+        for _ in range(2):
+            with learn.no_bar():
+                if find: learn.lr_find(show_plot=False, suggest_funcs=None)
+                learn.fit_one_cycle(2, 1e-2)
+        ends.append((weights(learn), learn.recorder.values, torch.rand(1)))
+    assert torch.equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1] and torch.equal(ends[0][2], ends[1][2])
+
+
+def test_lone_values_in_a_terminal(learn):
+    with contextlib.redirect_stdout(io.StringIO()) as out: learn.fit(2)
+    lines = out.getvalue().splitlines()
+    assert lines[0].split() == ['epoch', 'train_loss', 'valid_loss', 'accuracy', 'time']
+    assert [line.split()[0] for line in lines[1:]] == ['0', '1'] and '<' not in out.getvalue()
+    with contextlib.redirect_stdout(io.StringIO()) as out, learn.no_bar(): learn.fit(1)
+    assert out.getvalue() == ''
+
+
+def test_empty_record_can_be_drawn():
+    Recorder().plot_loss()
+    Recorder().plot_lr()
+
+
+def test_frozen_norm_layers(dls):
+    for train_bn in (True, False):
+        learn = Learner(dls, net(), F.cross_entropy, splitter=lambda m: [m[:2], m[4]], train_bn=train_bn)
+        learn.freeze()
+        norm = next(m for m in learn.model if isinstance(m, NORMS))
+        before = norm.running_mean.clone(), norm.weight.clone(), learn.model[0].weight.clone()
+        quiet(learn, 1, 1e-2)
+        after = norm.running_mean, norm.weight, learn.model[0].weight
+        assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [not train_bn, not train_bn, True]
+
+
+def test_optimiser_follows_what_may_change(learn):
+    quiet(learn, 1)
+    opt = learn.opt
+    quiet(learn, 1)
+    assert learn.opt is opt
+    learn.model[4].weight.requires_grad_(False)
+    quiet(learn, 1)
+    live = [p for g in learn.opt.param_groups for p in g['params']]
+    assert learn.opt is not opt and len(live) == 5 and all(p is not learn.model[4].weight for p in live)
+    for p in learn.model.parameters(): p.requires_grad_(False)
+    with pytest.raises(ValueError, match='every weight of the model is frozen'): quiet(learn, 1)
+
+
+def test_several_inputs_and_own_loss():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lin = nn.Linear(4, 1)
+        def forward(self, a, b): return self.lin(torch.cat([a, b], 1))
+    batches = [(x, x, x.sum(1, keepdim=True)) for x, _ in heaps()]
+    loop = Loop(SimpleNamespace(train=batches, valid=batches[:2]), Two(), lambda p, t: (p - t).abs().mean(), lr=.1)
+    quiet(loop, 5)
+    assert loop.recorder.values[-1][0] < loop.recorder.values[0][0]
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'bf16', 'fp16'])
+def test_every_precision_learns(dls, precision):
+    learn = Learner(dls, net(), F.cross_entropy).to_precision(precision)
+    quiet(learn, 8, 1e-2)
+    probs, targs = learn.get_preds()
+    assert probs.dtype is torch.float32 and accuracy(probs, targs) > .85
