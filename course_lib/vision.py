@@ -27,7 +27,7 @@ from course_lib.data.blocks import (
 )
 from .data.images import get_image_files, open_image, verify_images
 from .data.loaders import DataLoaders
-
+from .data.samples import draw_bear, draw_bears
 from .data.sources import get_data
 from course_lib.data.split import (
     FileSplitter,

@@ -76,6 +76,7 @@ def sh(command, cwd=None, env=None, show=False, seconds=900):
     finally:
         timer.cancel()
         if p.poll() is None: end(p)
+        p.stdout.close()
 
 
 def said(command, output, rc, n=25):
@@ -326,6 +327,7 @@ def main(argv=None):
     names = parser.parse_args(argv).names
     unknown = sorted(set(names) - {c.__name__ for c in CHECKS})
     if unknown: parser.error(f'no check {", ".join(unknown)}; there are {", ".join(c.__name__ for c in CHECKS)}')
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what we started is ended too
     with tempfile.TemporaryDirectory() as folder:
         copy = Copy(folder)
         rows = [run_check(c, copy) for c in CHECKS if not names or c.__name__ in names]

@@ -53,7 +53,7 @@ class Block:
     def config(self): return {'name': type(self).__name__}
     def __repr__(self): return type(self).__name__
 
-# %% ../../nbs/data/08_blocks.ipynb #659ba574
+# %% ../../nbs/data/08_blocks.ipynb #dba7c7ec
 class ImageBlock(Block):
     "A colour picture: bytes of shape (3, height, width), then floats from 0 to 1."
     def encode(self, raw, min_size=None):
@@ -64,7 +64,7 @@ class ImageBlock(Block):
     def finish(self, xb):
         "A batch of bytes as floats from 0 to 1."
         if xb.dtype != torch.uint8: return xb
-        return xb.to(torch.float32, memory_format=torch.channels_last).div_(255)
+        return xb.to(torch.float32).div_(255)
 
     def decode(self, x):
         "An array (height, width, 3) from 0 to 1, as matplotlib draws it."
@@ -310,8 +310,10 @@ def make_dataloaders(
     return make_loaders(*dsets, bs=bs, batch_tfms=block.batch_tfms, device=device, shuffle=shuffle, get_x=block.get_x,
                         num_workers=settings.workers if num_workers is None else num_workers, get_y=block.get_y)
 
-# %% ../../nbs/data/08_blocks.ipynb #78d66045
+# %% ../../nbs/data/08_blocks.ipynb #6fbc8137
 class _StepError(Exception): "A step of the walk failed; it has been printed."
+
+def _short(item): return '/'.join(item.parts[-2:]) if isinstance(item, Path) else name_of(item)
 
 def _step(
     name,           # which step
@@ -329,11 +331,11 @@ def _step(
         raise _StepError(name) from e
     return value
 
-# %% ../../nbs/data/08_blocks.ipynb #ade1757f
+# %% ../../nbs/data/08_blocks.ipynb #53d2106e
 def _walk_labels(block, source):
     "From the source to encoded targets, as `make_datasets` does it; returns the training part."
     items = _step('get_items', block.get_items, find_items, source, block.get_items,
-                 show=lambda o: f'{len(o)} items, the first {name_of(o[0])}')
+                 show=lambda o: f'{len(o)} items, the first {_short(o[0])}')
     labels = _step('get_y', block.get_y, labels_of, items, block.get_y, show=lambda o: f'{o[0]!r} for the first')
     train, _ = _step('splitter', block.splitter, split_items, items, block.splitter,
                     show=lambda o: f'{len(o[0])} for training, {len(o[1])} for validation')
@@ -342,10 +344,10 @@ def _walk_labels(block, source):
     _step('encode', y_block, y_block.encode_all, labels)
     return _pick(items, train)
 
-# %% ../../nbs/data/08_blocks.ipynb #119e6e5f
+# %% ../../nbs/data/08_blocks.ipynb #2ebf923c
 def _walk_item(block, item):
     "From one training item to a tensor of the size the model gets."
-    print(f'One item: {name_of(item)}')
+    print(f'One item: {_short(item)}')
     x_block, get_x = block.blocks[0], block.get_x
     raw = item if get_x is None else _step('get_x', get_x, get_x, item)
     x = _step('read', x_block, x_block.encode, raw)

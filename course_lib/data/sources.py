@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from .fetch import FetchError, download_url, fresh_folder, unzip
 from .images import get_image_files
-draw_bears=None
+from .samples import draw_bears
 from ..progress import say
 from ..settings import SettingsError, get_settings
 
