@@ -164,21 +164,21 @@ def clean_lessons(
     if not check: _bring(want, dest, changes)
     return changes
 
-# %% ../nbs/03_lessons.ipynb #92aa0bed
+# %% ../nbs/03_lessons.ipynb #5048e696
 def _kernel_env(environ=None):
     env = dict(os.environ if environ is None else environ)
     env.pop('MPLBACKEND', None)
     env['PATH'] = os.pathsep.join([str(Path(sys.executable).parent), env.get('PATH', os.defpath)])
     return env
 
-def _client(nb, folder, timeout, started):
-    "A client that will run `nb` in a kernel of this Python and call `started(cell=…, cell_index=…)` before each cell."
+def _client(nb, folder, timeout, **hooks):
+    "A client that will run `nb` in a kernel of this Python; `hooks` are called before and after cells."
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     kernel = AsyncKernelManager(kernel_name='python3', kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     return NotebookClient(nb, km=kernel, timeout=timeout, resources={'metadata': {'path': str(folder)}},
-                          store_widget_state=False, on_cell_start=started, extra_arguments=['--log-level=ERROR'])
+                          store_widget_state=False, extra_arguments=['--log-level=ERROR'], **hooks)
 
 # %% ../nbs/03_lessons.ipynb #76006b51
 class LessonRun(NamedTuple):
@@ -213,21 +213,28 @@ def _first_line(source):
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     return _one_line(next((line for line in lines if not line.startswith('#')), lines[0]), 80)
 
-# %% ../nbs/03_lessons.ipynb #1cc555ed
-def _execute(nb, folder, timeout, started):
+# %% ../nbs/03_lessons.ipynb #a3c26361
+def _execute(nb, folder, timeout, **hooks):
     "Run the cells of `nb`, filling in outputs; the exception that stopped it, or None."
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-    try: _client(nb, folder, timeout, started).execute(env=_kernel_env(), cleanup_kc=True)
+    try: _client(nb, folder, timeout, **hooks).execute(env=_kernel_env(), cleanup_kc=True)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as e: return e
 
+# %% ../nbs/03_lessons.ipynb #26bec36c
+_LONG = 20.  # seconds after which a cell gets a line in a log
+
 def _run_cells(nb, name, folder, timeout):
-    "Run `nb` with a progress bar; the codes of its cells, how many began, and the exception that stopped it."
+    "Run `nb` and show how far it is; the codes of its cells, how many began, and the exception that stopped it."
     from tqdm import tqdm
     todo, begun = [c.source for c in nb.cells if c.cell_type == 'code' and c.source.strip()], []
     with tqdm(total=len(todo), desc=name, unit='cell', leave=False, disable=None) as bar:
         def started(cell, cell_index):
-            if cell.source.strip() and cell.cell_type == 'code': bar.update(bool(begun)), begun.append(cell_index)
-        error = _execute(nb, folder, timeout, started)
+            if cell.cell_type == 'code' and cell.source.strip(): begun.append(time.monotonic())
+        def ended(cell, cell_index, execute_reply):
+            bar.update()
+            took = time.monotonic() - begun[-1]
+            if bar.disable and took > _LONG: say(f'  cell {len(begun)} took {took:.0f} s: {_first_line(cell.source)}')
+        error = _execute(nb, folder, timeout, on_cell_start=started, on_cell_executed=ended)
     return todo, len(begun), error
 
 # %% ../nbs/03_lessons.ipynb #79ee304b

@@ -252,7 +252,7 @@ def test_no_such_host(tmp_path):
 
 
 def test_a_look_up_that_hangs(tmp_path, monkeypatch):
-    monkeypatch.setattr(socket, 'getaddrinfo', lambda *a, **k: time.sleep(5))
+    monkeypatch.setattr(socket, 'getaddrinfo', lambda *a, **k: time.sleep(5) or [])
     monkeypatch.setattr(fetch, '_CONNECT', 1)
     start = time.monotonic()
     with pytest.raises(FetchError, match='no network'): download_url('https://slow.example/x', tmp_path/'out')

@@ -125,7 +125,7 @@ def test_tiny_training_set():
 
 
 def test_out_of_memory_names_the_batch_size(learn):
-    for error in (torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'), MemoryError()):
+    for error in (torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'), MemoryError()):
         with pytest.raises(OutOfMemory, match='32 items.*bs=16') as e: quiet(learn, 1, cbs=At(error, 1, 'after_pred'))
         assert e.value.__cause__ is error and learn.xb is None
     error = RuntimeError("DefaultCPUAllocator: can't allocate memory")

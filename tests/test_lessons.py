@@ -111,6 +111,13 @@ def test_failures_say_where_and_why(tmp_path, write_notebook, capsys):
     assert "01_raises failed in cell 2:\n    {}[\"grizzly\"]\n    KeyError: 'grizzly'" in capsys.readouterr().out
 
 
+def test_long_cells_are_told(tmp_path, write_notebook, capsys, monkeypatch):
+    "In a log, where there is no bar."
+    monkeypatch.setattr('course_lib.lessons._LONG', .5)
+    run_lesson(write_notebook(tmp_path/'src/01_a.ipynb', 'import time', 'time.sleep(.6)', '1 + 1'), tmp_path/'out')
+    assert re.fullmatch(r'  cell 2 took \d+ s: time\.sleep\(\.6\)\n', capsys.readouterr().out)
+
+
 def test_run_chosen_lessons(tmp_path, write_notebook, capsys):
     for name in ('01_a', '02_b'): write_notebook(tmp_path/f'src/{name}.ipynb', '1 + 1')
     assert main(['run', '02_b.ipynb', '--src', str(tmp_path/'src'), '--out', str(tmp_path/'out')]) == 0

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['one_cycle', 'to_probs', 'item_losses', 'Gather', 'write_whole', 'read_weights', 'misfit', 'Learner']
 
-# %% ../../nbs/training/11_learner.ipynb #c5d2ff3e
+# %% ../../nbs/training/11_learner.ipynb #f2e1caa7
 import difflib
 import inspect
 import os
@@ -19,7 +19,7 @@ from ..progress import say
 from ..settings import default_device, get_settings
 from .callbacks import Callback, ParamScheduler
 from .finder import lr_find
-from .guards import memory_words
+from .guards import loss_name, memory_words
 from .loop import Loop, as_list
 from .precision import Precision, half_precision
 from .schedules import lr_groups, one_cycle_lr, one_cycle_mom
@@ -80,9 +80,7 @@ class _Schedules:
         rates = slice(base_lr/2/lr_mult, base_lr/2)
         self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **kwargs)
 
-# %% ../../nbs/training/11_learner.ipynb #0b9fa4a4
-def _loss_name(loss_func): return (getattr(loss_func, '__name__', '') or type(loss_func).__name__).lower()
-
+# %% ../../nbs/training/11_learner.ipynb #c417e8ff
 def to_probs(
     preds,      # (N, C) raw scores of a model
     loss_func,  # the loss it was trained with
@@ -90,9 +88,9 @@ def to_probs(
 ):
     "Probabilities, where `preds` are scores of classes; else `preds`."
     if hasattr(y_block, 'probs'): return y_block.probs(preds)
-    name = _loss_name(loss_func).replace('_', '')
-    if 'binarycrossentropy' in name or 'bcewithlogits' in name: return preds.sigmoid()
-    return preds.softmax(1) if 'crossentropy' in name else preds
+    name = loss_name(loss_func)
+    if name in ('bcewithlogits', 'binarycrossentropywithlogits'): return preds.sigmoid()
+    return preds.softmax(1) if name == 'crossentropy' else preds
 
 # %% ../../nbs/training/11_learner.ipynb #460be741
 def item_losses(

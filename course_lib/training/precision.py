@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['BIG', 'NAMES', 'best_dtype', 'has_convs', 'is_heavy', 'to_float', 'Precision', 'half_precision']
 
-# %% ../../nbs/training/05_precision.ipynb #aee995c2
+# %% ../../nbs/training/05_precision.ipynb #b9753b02
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 
@@ -46,7 +48,7 @@ def to_float(
     if isinstance(x, (tuple, list)): return type(x)(to_float(v) for v in x)
     return x.float() if torch.is_tensor(x) and x.dtype in (torch.bfloat16, torch.float16) else x
 
-# %% ../../nbs/training/05_precision.ipynb #eedec6d1
+# %% ../../nbs/training/05_precision.ipynb #bd15ca95
 class Precision:
     "Which numbers a model computes with: 'auto', 'fp32', 'bf16' or 'fp16'."
     def __init__(self, name: str = 'auto'):
@@ -74,7 +76,7 @@ class Precision:
 
     def autocast(self):
         "The context for the forward pass."
-        return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None)
+        return torch.autocast(self.device.type, dtype=self.dtype) if self.dtype else nullcontext()
 
     def backward(self, loss, opt):
         "Gradients of `loss`, in their true size."

@@ -110,7 +110,7 @@ def _loss_words(rec, valid):
     text = f'Training loss from {rec.smooth_losses[0]:.3g} to {rec.smooth_losses[-1]:.3g} in {len(rec.losses)} batches'
     return text + (f'; validation loss from {valid[0][1]:.3g} to {valid[-1][1]:.3g}.' if valid else '.')
 
-# %% ../../nbs/training/06_recorder.ipynb #d33aa513
+# %% ../../nbs/training/06_recorder.ipynb #84a6bd33
 class Recorder(_Plots, Callback):
     "Keeps the losses, rates and momenta of every batch and the figures of every epoch."
     order = 50
@@ -124,7 +124,7 @@ class Recorder(_Plots, Callback):
 
     def after_batch(self, learn):
         if learn.loss is None: return
-        n = len(learn.yb) if hasattr(learn.yb, '__len__') else 1
+        n = len(learn.xb[0])
         if learn.training: self._after_train_batch(learn, n)
         else:
             self.valid_loss.add(learn.loss, n)

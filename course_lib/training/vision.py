@@ -30,11 +30,11 @@ def _outputs(dls, n_out):
     if not n_out: raise ValueError('the data does not say how many outputs the model needs: give n_out')
     return n_out
 
-# %% ../../nbs/training/12_vision.ipynb #032f961c
+# %% ../../nbs/training/12_vision.ipynb #78ff98c8
 def vision_learner(
     dls,                    # loaders of pictures
     arch,                   # an architecture of torchvision or timm, by name or function
-    normalize: bool = True, # normalise as the pretrained weights expect
+    normalize: bool = True, # normalise by the statistics of the architecture's training pictures
     n_out: int | None = None,   # outputs of the model; one for each class if None
     pretrained: bool = True,    # look for pretrained weights
     weights: str | Path | None = None,  # a file with weights of `arch`, to be used instead
@@ -57,7 +57,7 @@ def vision_learner(
     _check_pictures(dls)
     model = create_vision_model(arch, _outputs(dls, n_out), weights, pretrained, custom_head=custom_head, init=init,
                                 **head)
-    if normalize and model.pretrained: dls.add_normalize(*model_stats(arch))
+    if normalize: dls.add_normalize(*model_stats(arch))
     learn = Learner(dls, model, loss_func, opt_func, lr, splitter or split_groups, cbs, metrics, path, wd, wd_bn_bias,
                     train_bn, moms)
     if model.pretrained: learn.freeze()
