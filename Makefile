@@ -47,7 +47,7 @@ stale = $(shell test "$$(cat $(VENV)/$(1) 2>/dev/null)" = "$$(pwd -P)" && $(PY) 
 
 $(VENV)/.ready: pyproject.toml $(call stale,.ready)
 	$(make_venv)
-	$(call install,.,JupyterLab$(comma) PyTorch and what else the lessons need,2 to 6 minutes$(comma) about 6 GB on Linux,.ready)
+	$(call install,.,JupyterLab$(comma) PyTorch and what else the lessons need,the first time 2 to 6 minutes and about 6 GB on Linux,.ready)
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready $(call stale,.ready-dev)
 	$(call install,.[dev],what the checks need,under a minute,.ready-dev)

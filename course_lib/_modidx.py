@@ -385,6 +385,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'course_lib.data.samples._directions': ( 'data/samples.html#_directions',
                                                                                   'course_lib/data/samples.py'),
                                          'course_lib.data.samples._dirty': ('data/samples.html#_dirty', 'course_lib/data/samples.py'),
+                                         'course_lib.data.samples._draw': ('data/samples.html#_draw', 'course_lib/data/samples.py'),
                                          'course_lib.data.samples._draw_good': ( 'data/samples.html#_draw_good',
                                                                                  'course_lib/data/samples.py'),
                                          'course_lib.data.samples._is_drawn': ('data/samples.html#_is_drawn', 'course_lib/data/samples.py'),

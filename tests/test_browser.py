@@ -47,7 +47,7 @@ def test_bears_in_jupyterlab(tmp_path, server, browser):
     "Lesson 01 runs from top to bottom on the drawn bears and ends with a confusion matrix that one can see."
     shutil.copy(LESSONS/'01_bears.ipynb', tmp_path)
     page = server.open(browser, '01_bears.ipynb')
-    assert page.run_all(420) == [], kept(page, tmp_path)
+    assert page.run_all(600) == [], kept(page, tmp_path)
     index, outputs = page.outputs('plot_confusion_matrix')
     assert index >= 0, 'no cell of the lesson calls plot_confusion_matrix'
     shown = page.show(index)

@@ -238,13 +238,14 @@ def draw_face(pen, look, turn=0.):
     apart = dict(grizzly=.38, black=.33, teddy=.40)[look.kind]
     for side in (-1, 1): draw_eye(pen.at(.17*turn + side*apart*(1 - .2*side*turn), -.14), look)
 
-# %% ../../nbs/data/01_samples.ipynb #04e3b242
+# %% ../../nbs/data/01_samples.ipynb #109b70d3
 def draw_profile(pen, look):
     "The head from the side, looking right, about one unit long."
     d = look.dish
     head = [(-.30, .02), (-.26, -.20), (-.10, -.30), (.07, -.28), (.17, -.19 + d*.4), (.30, -.13 + d),
             (.44, -.09 + d*.4), (.55, -.05), (.58, .04), (.52, .13), (.40, .18), (.28, .23), (.06, .30), (-.18, .28)]
-    snout = [(.27, -.06 + d*.7), (.44, -.06 + d*.3), (.54, -.03), (.56, .04), (.51, .11), (.38, .15), (.27, .16), (.23, .06)]
+    snout = [(.27, -.06 + d*.7), (.44, -.06 + d*.3), (.54, -.03), (.56, .04), (.51, .11), (.38, .15), (.27, .16),
+             (.23, .06)]
     draw_ear(pen.at(0, -.23, .5, turn=8), look)
     pen.fur(head, look.head, .04)
     pen.fur(snout, look.muzzle, .015, steps=2, depth=.2)
@@ -308,13 +309,14 @@ def draw_walking(pen, look):
     for x, step, thick in ((-.54, s, 1.2), (.38, -s, 1.)): draw_leg(pen.at(x), look, step, dark, thick)
     draw_profile(pen.at(.93, (-.88 if grizzly else -.98) + .005*bow, turn=bow), look)
 
-# %% ../../nbs/data/01_samples.ipynb #9d54bd37
+# %% ../../nbs/data/01_samples.ipynb #0e0b5705
 def draw_facing(pen, look):
     "Coming towards us, feet on y = 0: the hump shows above the head."
     turn, dark = pen.rng.uniform(-.8, .8), shade(look.coat, look.legs)
     draw_shadow(pen, .8)
     for s in (-1, 1): pen.fur([(s*.42, -.5), (s*.62, -.4), (s*.6, -.03), (s*.36, -.03)], shade(dark, .6), .03, steps=2)
-    pen.fur(mirrored([(0, -1.16), (.42, -1.06), (.66, -.7), (.56, -.36), (0, -.28)]), shade(look.coat, .9), .05, steps=4)
+    chest = mirrored([(0, -1.16), (.42, -1.06), (.66, -.7), (.56, -.36), (0, -.28)])
+    pen.fur(chest, shade(look.coat, .9), .05, steps=4)
     draw_hump(pen.at(.05, -1.12, 1.3), look)
     for side in (-1, 1): draw_foreleg(pen.at(side*.32, flip=side), look, dark)
     draw_tips(pen, look, [(-.5, -1), (-.2, -1.16), (.2, -1.16), (.5, -1)])
@@ -350,10 +352,11 @@ def draw_sewing(pen, look):
     draw_stitches(pen, [(.01*np.sin(9*y), y) for y in np.linspace(-.9, -.1, 18)], shade(look.coat, .5))
     if rng.random() < .4: draw_patch(pen.at(rng.choice([-.26, .26]), rng.uniform(-.75, -.5), .9, rng.uniform(-20, 20)))
 
-# %% ../../nbs/data/01_samples.ipynb #f0cc8767
+# %% ../../nbs/data/01_samples.ipynb #b2c75cef
 def draw_sole(pen, look):
     "A foot towards us: leather pads on an animal, a disc of felt on a toy."
-    pen.fur(mirrored([(0, -.25), (.2, -.16), (.21, .1), (.1, .22), (0, .24)]), shade(look.coat, look.legs), .025, steps=3)
+    foot = mirrored([(0, -.25), (.2, -.16), (.21, .1), (.1, .22), (0, .24)])
+    pen.fur(foot, shade(look.coat, look.legs), .025, steps=3)
     if look.kind == 'teddy': return pen.oval(0, .01, .14, .165, look.muzzle)
     pad = shade(look.coat, .4*look.legs)
     pen.oval(0, .09, .12, .09, pad)
@@ -427,11 +430,12 @@ def draw_firs(pen, n, colour, height):
         h = height*pen.rng.uniform(.5, 1.2)
         pen.flat([(x, -h), (x + h*.25, .02), (x - h*.25, .02)], vary(colour, pen.rng, 8))
 
-# %% ../../nbs/data/01_samples.ipynb #ac55c492
+# %% ../../nbs/data/01_samples.ipynb #2a659bd4
 def place_forest(pen):
     "Trunks behind trunks, and light falling through."
     pen.box(-2, -1, 2, .02, (52, 70, 46))
-    scatter(pen, 30, (-1, -.7, 1, -.1), (.03, .12), [(70, 96, 56), (44, 64, 42), (96, 122, 70), (36, 52, 38), (150, 166, 104)])
+    leaves = [(70, 96, 56), (44, 64, 42), (96, 122, 70), (36, 52, 38), (150, 166, 104)]
+    scatter(pen, 30, (-1, -.7, 1, -.1), (.03, .12), leaves)
     for t in np.linspace(.3, 1, 8):
         x, w = pen.rng.uniform(-1, 1), .02 + .03*t
         pen.flat([(x, -1), (x + w, -1), (x + w*1.2, .1*t), (x - w*.3, .1*t)], mix((110, 110, 92), (52, 40, 32), t))
@@ -527,10 +531,10 @@ def place_studio(pen):
     pen.box(-2, -1, 2, 1, c)
     ground(pen, shade(c, .97), shade(c, 1.05))
 
-# %% ../../nbs/data/01_samples.ipynb #f57c1eb2
+# %% ../../nbs/data/01_samples.ipynb #86c52108
 SKIES = [((150, 186, 220), (214, 226, 232)), ((176, 186, 196), (216, 218, 216)), ((236, 196, 150), (246, 226, 190))]
-PLACES = {'forest': place_forest, 'meadow': place_meadow, 'river': place_river, 'snow': place_snow, 'rocks': place_rocks,
-          'autumn': place_autumn, 'room': place_room, 'bed': place_bed, 'studio': place_studio}
+PLACES = {'forest': place_forest, 'meadow': place_meadow, 'river': place_river, 'snow': place_snow,
+          'rocks': place_rocks, 'autumn': place_autumn, 'room': place_room, 'bed': place_bed, 'studio': place_studio}
 
 def gradient(top, bottom, size):
     "A picture that runs from one colour down to another."
@@ -599,10 +603,10 @@ def front_water(pen):
     for t in np.linspace(0, 1, 5): pen.box(-1, y*(1 - t), 1, .1, mix((128, 158, 166), (70, 100, 112), t))
     for k in pen.rng.random(40): pen.oval(pen.rng.uniform(-.8, .8), y*k, .05, .003, (206, 222, 224))
 
-# %% ../../nbs/data/01_samples.ipynb #8c0093c5
+# %% ../../nbs/data/01_samples.ipynb #376ca19c
 def front_blanket(pen):
     "A blanket up to the tummy."
-    rng, c, y = pen.rng, RIBBONS[pen.rng.integers(len(RIBBONS))], -pen.rng.uniform(.06, .2)
+    c, y = RIBBONS[pen.rng.integers(len(RIBBONS))], -pen.rng.uniform(.06, .2)
     hem = [(-1, y), (-.4, y - .04), (0, y + .02), (.4, y - .03), (1, y)]
     pen.shape([*hem, (1, .4), (-1, .4)], mix(c, (128, 128, 128), .3))
     for x in np.arange(-.8, .8, .09): pen.line([(x, y + .03), (x*1.1, .1)], shade(c, .8), .015)
@@ -616,7 +620,7 @@ FRONTS = {'forest': (front_trunk, front_grass, front_leaves), 'meadow': (front_g
           'rocks': (front_rock, front_straw), 'autumn': (front_straw, front_trunk),
           'room': (front_blocks, front_blanket), 'bed': (front_blanket,), 'studio': (front_blocks,)}
 
-# %% ../../nbs/data/01_samples.ipynb #421d3b85
+# %% ../../nbs/data/01_samples.ipynb #684dccb1
 POSES = {  # how it is drawn, and the box it fills: left, top, right, bottom
     'walking': (draw_walking, (-.95, -1.4, 1.45, .02)),
     'facing': (draw_facing, (-.72, -1.5, .72, .05)),
@@ -626,7 +630,8 @@ POSES = {  # how it is drawn, and the box it fills: left, top, right, bottom
 }
 OUTDOORS = {'forest': 3, 'meadow': 3, 'river': 2, 'snow': 1.2, 'rocks': 2, 'autumn': 1.5}
 WILD = {'walking': 4, 'facing': 2, 'seated': 1.2, 'portrait': 2, 'side portrait': 1.6}, OUTDOORS
-TOY = {'seated': 6, 'portrait': 2, 'facing': .6}, {'room': 3, 'bed': 2, 'studio': 2, **{k: v/5 for k, v in OUTDOORS.items()}}
+PICNIC = {k: v/5 for k, v in OUTDOORS.items()}
+TOY = {'seated': 6, 'portrait': 2, 'facing': .6}, {'room': 3, 'bed': 2, 'studio': 2, **PICNIC}
 HABITS = {'grizzly': WILD, 'black': WILD, 'teddy': TOY}
 SHAPES = {1.: 3, 4/3: 4, 3/2: 2, 3/4: 2}  # width over height, as cameras have it
 
@@ -653,14 +658,15 @@ def draw_figure(look, pose, place, size, rng):
     if rng.random() < .3: fronts[rng.integers(len(fronts))](Pen(img, rng, np.eye(2)*max(w, h), (w/2, h)))
     return img.reduce(2)
 
-# %% ../../nbs/data/01_samples.ipynb #06e2c12c
+# %% ../../nbs/data/01_samples.ipynb #0251c89a
 @lru_cache
 def _tile(kind, side=640):
     "Noise like hair, plush or film grain: how much lighter or darker each spot is, with a deviation of one."
     noise = np.random.default_rng(7).normal(0, 1, (side, side)).astype(np.float32)
     def along(a, n, axis): return sum(np.roll(a, k, axis) for k in range(n))/n**.5
     def soft(tall, wide): return along(along(along(along(noise, tall, 0), tall, 0), wide, 1), wide, 1)
-    tile = dict(fur=lambda: soft(7, 2) + .2*soft(16, 8), plush=lambda: soft(3, 3) + .1*soft(10, 10), grain=lambda: noise)[kind]()
+    if kind == 'fur': tile = soft(7, 2) + .2*soft(16, 8)
+    else: tile = soft(3, 3) + .1*soft(10, 10) if kind == 'plush' else noise
     return np.clip(tile/tile.std(), -3, 3)
 
 def piece(kind, size, rng):
@@ -754,8 +760,9 @@ class Planted(NamedTuple):
     kind: str    # mislabelled, near-duplicate, blurred, dark or not-an-image
     detail: str  # what it shows, the file it copies, or what the file is instead of an image
 
-# %% ../../nbs/data/01_samples.ipynb #280d9076
-PAGE = b'<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head><body>Hotlinking is not allowed.</body></html>\n'
+# %% ../../nbs/data/01_samples.ipynb #7264c8e7
+PAGE = (b'<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head>'
+        b'<body>Hotlinking is not allowed.</body></html>\n')
 
 def _jpeg(img, quality=88):
     "The bytes of a JPEG file."
@@ -773,12 +780,13 @@ def _near(img, rng):
     w, h = img.size
     left, top, right, bottom = rng.uniform(.01, .05, 4)*(w, h, w, h)
     light = rng.uniform(.9, 1.12)
-    return img.crop((round(left), round(top), round(w - right), round(h - bottom))).point(lambda v: min(255, int(v*light)))
+    part = img.crop((round(left), round(top), round(w - right), round(h - bottom)))
+    return part.point(lambda v: min(255, int(v*light)))
 
 def _dark(img): return img.point(lambda v: int(v*.07))
 def _blurred(img): return img.filter(ImageFilter.GaussianBlur(max(img.size)/22))
 
-# %% ../../nbs/data/01_samples.ipynb #ae54b4cb
+# %% ../../nbs/data/01_samples.ipynb #d51898a1
 def _mislabelled(i, draw, rng):
     "A good picture in the wrong folder."
     k = i % 3
@@ -796,8 +804,10 @@ def _spoilt(i, draw, rng, change):
 def _not_an_image(i, draw, rng):
     "Something else with the name of a picture."
     what = ('web page', 'truncated', 'empty')[i % 3]
-    content = {'web page': lambda: PAGE, 'truncated': lambda: _jpeg(draw(KINDS[i % 3], i))[:3000], 'empty': bytes}
-    return KINDS[i % 3], what, content[what]
+    def half():
+        whole = _jpeg(draw(KINDS[i % 3], i))
+        return whole[:len(whole)//2]
+    return KINDS[i % 3], what, {'web page': lambda: PAGE, 'truncated': half, 'empty': bytes}[what]
 
 # %% ../../nbs/data/01_samples.ipynb #56454a46
 def _dirty(n, dirt, size, seed):
@@ -824,23 +834,31 @@ def _plant(folder, n, dirt, size, seed):
         planted.append((f'{kind}/{n + i:03d}.jpg', name, detail))
     return planted
 
-# %% ../../nbs/data/01_samples.ipynb #d0bc6501
+# %% ../../nbs/data/01_samples.ipynb #96f10c6f
+def _draw(dest, recipe):
+    "Good pictures, dirty ones and the note, all or nothing."
+    n, size, seed, dirt = recipe.values()
+    with _whole_folder(dest) as new:
+        _draw_good(new, n, size, seed)
+        (new/NOTE).write_text(json.dumps({'recipe': recipe, 'planted': _plant(new, n, dirt, size, seed)}))
+
+# %% ../../nbs/data/01_samples.ipynb #4376c654
 def draw_bears(
     dest,             # the folder to make; `black`, `grizzly` and `teddy` come to lie in it
     n: int = 150,     # good pictures of each kind, 1 to 10,000
-    size: int = 256,  # length of the shorter side, pixels, 32 to 2048, up to a fifth more
+    size: int = 256,  # length of the shorter side, pixels, 32 to 1700, and up to a fifth more
     seed: int = 42,   # 0 or more; the same seed gives the same files, byte for byte
     dirt: int = 0,    # how many files of each kind of dirt are planted besides, 0 to 1,000
 ) -> list:            # of `Planted`
     "Draw a set of bears into `dest`, which is left alone if it holds this very set; returns what was planted."
     dest = Path(dest)
     _check_number('n', n, 1, 10_000, 'the number of pictures of each kind')
-    _check_number('size', size, 32, 2048, 'the shorter side of a picture, in pixels,')
+    _check_number('size', size, 32, 1700, 'the shorter side of a picture, in pixels,')
     _check_number('seed', seed, 0, 2**63, 'a seed')
     _check_number('dirt', dirt, 0, 1000, 'the number of files of each kind of dirt')
-    recipe = dict(n=n, size=size, seed=seed, dirt=dirt)
+    recipe = dict(n=int(n), size=int(size), seed=int(seed), dirt=int(dirt))
     if not _is_drawn(dest, recipe):
-        with _whole_folder(dest) as new:
-            _draw_good(new, n, size, seed)
-            (new/NOTE).write_text(json.dumps({'recipe': recipe, 'planted': _plant(new, n, dirt, size, seed)}))
+        try: _draw(dest, recipe)
+        except OSError:  # another notebook may have drawn the same set meanwhile
+            if not _is_drawn(dest, recipe): raise
     return [Planted(dest/path, *rest) for path, *rest in json.loads((dest/NOTE).read_text())['planted']]
