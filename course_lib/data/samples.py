@@ -730,7 +730,7 @@ def _is_drawn(dest, recipe):
     inside = sorted(o.name for o in dest.iterdir()) if dest.exists() else []
     if not inside: return False
     if NOTE not in inside:
-        raise FileExistsError(f'{dest} already holds other files ({inside[0]}, …): choose a new folder for the bears.')
+        raise FileExistsError(f'{dest} holds other files already ({inside[0]}, …): choose a new folder.')
     old = json.loads((dest/NOTE).read_text())['recipe']
     if old != recipe:
         raise FileExistsError(f'{dest} already holds bears drawn with {old}, and you asked for {recipe}: '
