@@ -41,7 +41,9 @@ def python(root, version='3.12', old=0, bare=0):
 
 
 def make(root, *words):
-    done = subprocess.run(['make', *words], cwd=root, capture_output=True, text=True, timeout=60)
+    "Exit code and output of `make`, as from a terminal also when these tests were started by a make."
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'PORT', 'PYTHON')}
+    done = subprocess.run(['make', *words], cwd=root, capture_output=True, text=True, timeout=60, env=env)
     return done.returncode, done.stdout + done.stderr
 
 
