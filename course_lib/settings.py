@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['Settings', 'SettingsError', 'get_settings', 'default_device', 'set_seed']
 
-# %% ../nbs/00_settings.ipynb #3e3d1a3a
+# %% ../nbs/00_settings.ipynb #a46e83e6
 import configparser
 import difflib
 import os
 import random
+import re
 import typing
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -37,11 +38,14 @@ class Settings:
 class SettingsError(ValueError):
     "A key or a value in `settings.ini` or in the environment that cannot be used."
 
-# %% ../nbs/00_settings.ipynb #354d271e
-def _path(text, root): return root/Path(text).expanduser()
+# %% ../nbs/00_settings.ipynb #21bc4e7c
+def _path(text, root):
+    try: return root/Path(text.strip('"\'')).expanduser()
+    except RuntimeError: raise ValueError('a path; there is no such home folder') from None
 
-def _whole(text, least, what):
-    if not text.strip().lstrip('-').isdigit() or int(text) < least: raise ValueError(what)
+def _whole(text, least, most):
+    what = f'a whole number from {least:,} to {most:,}'
+    if not text.isdecimal() or not least <= int(text) <= most: raise ValueError(what)
     return int(text)
 
 def _yes_no(text):
@@ -49,37 +53,37 @@ def _yes_no(text):
     if text.lower() not in words: raise ValueError('yes or no')
     return words[text.lower()]
 
-# %% ../nbs/00_settings.ipynb #a777867e
+# %% ../nbs/00_settings.ipynb #d639d59e
 def _device(text):
-    kind, _, index = text.lower().partition(':')
-    if kind not in ('auto', 'cpu', 'cuda', 'mps') or (index and not index.isdigit()):
-        raise ValueError('auto, cpu, cuda, cuda:1 or mps')
+    if not re.fullmatch(r'auto|cpu|mps|cuda(:\d+)?', text.lower()): raise ValueError('auto, cpu, cuda, cuda:1 or mps')
     return text.lower()
 
-# %% ../nbs/00_settings.ipynb #ff66cdce
+# %% ../nbs/00_settings.ipynb #feb92e5c
+_RANGES = {'seed': (0, 2**32 - 1), 'image_size': (1, 8192), 'batch_size': (1, 65_536), 'workers': (0, 256)}
+
 def _parse(key, text, root):
     "The value of `key`, or a `ValueError` that says what was expected."
     kind = typing.get_type_hints(Settings)[key]
     if key == 'device': return _device(text)
     if kind is bool: return _yes_no(text)
-    if kind is int:
-        least = 1 if key in ('image_size', 'batch_size') else 0
-        return _whole(text, least, f'a whole number, {least} or more')
+    if kind is int: return _whole(text, *_RANGES[key])
     return _path(text, root)
 
-# %% ../nbs/00_settings.ipynb #92fae791
+# %% ../nbs/00_settings.ipynb #3fa828e7
 def _read(file):
-    parser = configparser.ConfigParser(interpolation=None)
-    try: parser.read(file, encoding='utf-8')
-    except (configparser.Error, UnicodeDecodeError) as e:
+    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=('#',))
+    try: parser.read_string(file.read_text('utf-8-sig'))
+    except (OSError, configparser.Error, UnicodeDecodeError) as e:
         raise SettingsError(f'{file} cannot be read: {str(e).splitlines()[0]}') from None
+    near = [s for s in parser.sections() if s.lower() == 'course' and s != 'course']
+    if near: raise SettingsError(f'{file}: the section is called [course], not [{near[0]}]')
     return dict(parser['course']) if 'course' in parser else None
 
 def _find(start):
     for folder in (start, *start.parents):
         file = folder/'settings.ini'
-        if file.is_file() and (found := _read(file)) is not None: return folder, found
-    return start, {}
+        if file.is_file() and (found := _read(file)) is not None: return file, found
+    return start/'settings.ini', {}
 
 # %% ../nbs/00_settings.ipynb #aa999261
 _KEYS = [f.name for f in fields(Settings) if f.name != 'root']
@@ -104,16 +108,17 @@ def _typed(found, root, where):
         except ValueError as e: raise SettingsError(f'{where(key)} = {text!r} cannot be used: it takes {e}') from None
     return out
 
-# %% ../nbs/00_settings.ipynb #72eb5d30
+# %% ../nbs/00_settings.ipynb #ea64a09c
 def get_settings(
     start=None,    # the folder to look for `settings.ini` from; the current one if None
     environ=None,  # a mapping to read `COURSE_*` from; the real environment if None
 ) -> Settings:
     "The settings as they stand now: environment before file before default. Raises `SettingsError`."
-    root, found = _find(Path(start or Path.cwd()).resolve())
-    for key in found: _check_name(key, 'settings.ini', strict=True)
+    file, found = _find(Path(start or Path.cwd()).resolve())
+    root = file.parent
+    for key in found: _check_name(key, file, strict=True)
     values = {k: _path(str(getattr(Settings, k)), root) for k in ('storage_path', 'models_path')}
-    values |= _typed(found, root, lambda k: f'settings.ini: {k}')
+    values |= _typed(found, root, lambda k: f'{file}: {k}')
     environ = os.environ if environ is None else environ
     values |= _typed(_from_environ(environ), root, lambda k: f'COURSE_{k.upper()}')
     return Settings(root=root, **values)
@@ -130,9 +135,9 @@ def default_device() -> torch.device:
     if not _has(name): raise SettingsError(f'device = {name!r}: this computer has none; set device = auto')
     return torch.device(name)
 
-# %% ../nbs/00_settings.ipynb #cfea3b4a
+# %% ../nbs/00_settings.ipynb #42aab1af
 def set_seed(
-    seed: int | None = None,  # where to start; the seed of the settings if None
+    seed: int | None = None,  # where to start; the `seed` of the settings if None
 ):
     "Start the random numbers of Python, numpy and torch from `seed`."
     seed = get_settings().seed if seed is None else seed

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plt', 'pd']
 
-# %% ../nbs/04_vision.ipynb #65fd3255
+# %% ../nbs/04_vision.ipynb #f78823c4
 import importlib.util
 import sys
 from collections import Counter
@@ -17,36 +17,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_lib.data.blocks import (
-    CategoryBlock,
-    DataBlock,
-    ImageBlock,
-    RegexLabeller,
-    parent_label,
-    using_attr,
-)
+from .data.blocks import CategoryBlock, DataBlock, ImageBlock, RegexLabeller, parent_label, using_attr
 from .data.images import get_image_files, open_image, verify_images
 from .data.loaders import DataLoaders
 from .data.samples import draw_bear, draw_bears
 from .data.sources import get_data
-from course_lib.data.split import (
-    FileSplitter,
-    FuncSplitter,
-    GrandparentSplitter,
-    GroupSplitter,
-    IndexSplitter,
-    RandomSplitter,
-    TimeSplitter,
-)
-from course_lib.data.transforms import (
-    Normalize,
-    PadMode,
-    RandomResizedCrop,
-    Resize,
-    ResizeMethod,
-    aug_transforms,
-    imagenet_stats,
-)
+from .data.split import FileSplitter, FuncSplitter, GrandparentSplitter, GroupSplitter, IndexSplitter
+from .data.split import RandomSplitter, TimeSplitter
+from .data.transforms import Normalize, PadMode, RandomResizedCrop, Resize, ResizeMethod, aug_transforms
+from .data.transforms import imagenet_stats
 from .explain.interpret import ClassificationInterpretation, Interpretation
 from .figures import show_figure
 from .progress import track
@@ -56,23 +35,11 @@ from .training.callbacks import Callback
 from .training.finder import minimum, slide, steep, valley
 from .training.learner import Learner
 from .training.metrics import accuracy, error_rate
-from course_lib.training.models import (
-    convnext_small,
-    convnext_tiny,
-    densenet121,
-    efficientnet_b0,
-    mobilenet_v2,
-    mobilenet_v3_large,
-    resnet18,
-    resnet34,
-    resnet50,
-    resnet101,
-    vgg16_bn,
-    vit_b_16,
-)
+from .training.models import convnext_small, convnext_tiny, densenet121, efficientnet_b0, mobilenet_v2
+from .training.models import mobilenet_v3_large, resnet18, resnet34, resnet50, resnet101, vgg16_bn, vit_b_16
 from .training.vision import vision_learner
 
-# %% ../nbs/04_vision.ipynb #9fbc684a
+# %% ../nbs/04_vision.ipynb #1a7fb2ef
 def _late(name):
     "The module `name`, whose code runs when it is first used."
     if name in sys.modules: return sys.modules[name]
@@ -81,6 +48,8 @@ def _late(name):
     spec.loader, module = loader, importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     loader.exec_module(module)
+    parent, _, leaf = name.rpartition('.')
+    if parent: setattr(sys.modules[parent], leaf, module)
     return module
 
 plt, pd = _late('matplotlib.pyplot'), _late('pandas')

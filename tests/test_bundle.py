@@ -63,10 +63,9 @@ def file(exported, here):
     return file
 
 
-def rewrite(file, metadata=None, tensors=None):
-    "The file with other metadata, or other tensors."
-    metadata = metadata_of(file) if metadata is None else metadata
-    file.write_bytes(save(tensors or load(file.read_bytes()), metadata=metadata))
+def rewrite(file, about=None, tensors=None):
+    "The file with another description, or other tensors, and a checksum that fits."
+    file.write_bytes(bundle._signed(tensors or load(file.read_bytes()), about or described(file)))
 
 
 def metadata_of(file):
@@ -201,6 +200,49 @@ def test_no_output_while_predicting(learn, photos, capsys):
     assert captured.out == captured.err == ''
 
 
+def test_an_address_is_no_file(learn, photos):
+    for url in ('https://example.org/bear.jpg', 'http://x'):
+        with pytest.raises(ValueError, match=f'{url} cannot be predicted: it is an address.*the bytes'):
+            learn.predict(url)
+        with pytest.raises(ValueError, match='item 1 .*it is an address'):
+            learn.predict_batch([get_image_files(photos)[0], url])
+
+
+# ---- where to
+
+def test_names_go_below_the_models_folder(learn, here, photos):
+    for name in ('a', 'sub/b.safetensors', 'sub/deep/c'):
+        path = learn.export(name)
+        assert path.resolve() == here/'models'/f'{name.removesuffix(".safetensors")}.safetensors'
+        assert load_learner(name).dls.vocab == learn.dls.vocab
+    assert [o.name for o in here.iterdir()] == ['models']
+    assert learn.export(here/'d').parent == here and learn.export(here/'models'/'new'/'e').is_file()
+
+
+def test_a_name_as_given_comes_first(learn, here):
+    (here/'sub').mkdir()
+    first, second = learn.export(here/'sub'/'x'), learn.export('sub/x')
+    assert bundle.find_bundle('sub/x').resolve() == first
+    first.unlink()
+    assert bundle.find_bundle('sub/x').resolve() == second.resolve()
+
+
+@pytest.mark.parametrize('name', ['b', 'models/', '', '.', '..', None, 3, 'new/', 'full.safetensors'])
+def test_no_name_of_a_file(learn, here, name):
+    (here/'b').mkdir()
+    (here/'models'/'full.safetensors').mkdir(parents=True)
+    before = sorted(here.rglob('*'))
+    with pytest.raises(BundleError, match="export takes the name of a file, such as 'bears.safetensors'"):
+        learn.export(name)
+    assert sorted(here.rglob('*')) == before
+
+
+def test_a_folder_that_is_not_there(learn, here):
+    with pytest.raises(BundleError, match='there is no folder .*nowhere: make it first'):
+        learn.export(here/'nowhere'/'x.safetensors')
+    assert not (here/'nowhere').exists()
+
+
 # ---- finding
 
 def test_a_missing_file(file):
@@ -208,6 +250,7 @@ def test_a_missing_file(file):
     with pytest.raises(FileNotFoundError, match='There is no bundle at all'): load_learner('/nowhere/x.safetensors')
     with pytest.raises(BundleNotFound, match='is a folder.*bears.safetensors'): load_learner('models')
     with pytest.raises(BundleNotFound, match='is a folder'): load_learner('')
+    with pytest.raises(BundleError, match='load_learner takes the name of a file.*None'): load_learner(None)
 
 
 def test_the_name_of_a_pickle(learn, file, capsys):
@@ -260,14 +303,14 @@ def test_a_foreign_safetensors_file(here):
 
 def test_from_a_newer_version(file):
     about = described(file)
-    rewrite(file, {bundle.KEY: json.dumps({**about, 'format': 2, 'versions': {'course_lib': '9.1'}})})
+    rewrite(file, {**about, 'format': 2, 'versions': {'course_lib': '9.1'}})
     assert '9.1' in refused(file) and 'update' in refused(file)
 
 
 def _changes(about):
     arch, head = about['arch'], about['arch']['head']
     yield from ({k: wrong} for k in about for wrong in (None, 'x', [[]], {'a': 1})
-                if k not in ('library', 'loss', 'model', 'versions') and not (k == 'arch' and wrong is None))
+                if k not in ('library', 'loss', 'model', 'sha256', 'versions') and not (k == 'arch' and wrong is None))
     yield from ({'arch': {**arch, k: v}} for k, v in (
         ('name', 'os.system'), ('name', '../x'), ('name', 'hf-hub:a/b'), ('name', 'local-dir:/'), ('library', 'os'),
         ('n_out', 10**9), ('n_out', 2**20), ('n_in', 2**20), ('head', {**head, 'lin_ftrs': [2**20, 2**20]}),
@@ -283,10 +326,10 @@ def test_every_part_of_the_description_is_checked(file):
     about, original = described(file), file.read_bytes()
     for change in _changes(about):
         file.write_bytes(original)
-        rewrite(file, {bundle.KEY: json.dumps({**about, **change})})
+        rewrite(file, {**about, **change})
         assert refused(file), change
     for words in ('', '[]', '{', '3', '['*50000, 'null'):
-        rewrite(file, {bundle.KEY: words})
+        file.write_bytes(save(load(original), metadata={bundle.KEY: words}))
         assert 'damaged' in refused(file)
 
 
@@ -300,12 +343,27 @@ def test_other_tensors(file):
         assert reason in refused(file)
 
 
-def test_random_damage_never_does_more_than_refuse(file):
-    "Bytes of the header changed at random: refused, or (where only a number of no consequence changed) loaded."
+def test_damage_anywhere_is_refused(file):
+    "Bytes changed at random, in the header and in the weights."
     rng, data = random.Random(0), file.read_bytes()
-    n = int.from_bytes(data[:8], 'little')
-    for _ in range(60):
-        i = rng.randrange(8 + n)
-        file.write_bytes(data[:i] + bytes([rng.randrange(256)]) + data[i + 1:])
-        try: bundle.read_bundle_header(file)
-        except BundleError: pass
+    n = 8 + int.from_bytes(data[:8], 'little')
+    for i in [*(rng.randrange(n) for _ in range(40)), *(rng.randrange(n, len(data)) for _ in range(20))]:
+        file.write_bytes(data[:i] + bytes([data[i] ^ 1 << rng.randrange(8)]) + data[i + 1:])
+        refused(file)
+
+
+def test_zeroed_weights_are_refused(file):
+    data = file.read_bytes()
+    n = 8 + int.from_bytes(data[:8], 'little')
+    for first, last in ((n, len(data)), (len(data)//2, len(data)//2 + 10**6), (len(data) - 1000, len(data))):
+        file.write_bytes(data[:first] + bytes(last - first) + data[last:])
+        said = f'{file} cannot be loaded: its contents are damaged (the checksum differs). Get it again'
+        assert refused(file).startswith(said)
+
+
+def test_a_file_without_a_checksum(file):
+    about = described(file)
+    for wrong in ({}, {'sha256': None}, {'sha256': ''}, {'sha256': '0'*64}, {'sha256': '\ud800'}):
+        words = json.dumps({**{k: v for k, v in about.items() if k != 'sha256'}, **wrong})
+        file.write_bytes(save(load(file.read_bytes()), metadata={bundle.KEY: words}))
+        refused(file)

@@ -129,6 +129,75 @@ def test_get_x_and_items_that_are_no_paths(path):
     assert xb.shape == (6, 3, 16, 16) and [dls.vocab[y] for y in yb] == [o['kind'] for o in dls.valid_ds.items]
 
 
+@pytest.mark.parametrize('wrong, message', [
+    (dict(item_tfms=Resize), 'item_tfms=Resize is the class: write Resize(128)'),
+    (dict(batch_tfms=aug_transforms), 'batch_tfms=aug_transforms is the function: write aug_transforms()'),
+    (dict(item_tfms=[Resize(8), 'flip']), "item_tfms='flip' is no transform"),
+    (dict(batch_tfms=3), 'batch_tfms=3 is no transform'), (dict(batch_tfms=[aug_transforms()]), 'a list in a list'),
+])
+def test_transforms_that_are_none(bears, wrong, message):
+    for make in (DataBlock, bears.new):
+        with pytest.raises(ValueError) as e: make(**wrong)
+        assert message in str(e.value)
+
+
+@pytest.mark.parametrize('wrong, message', [
+    (dict(blocks=(ImageBlock, 'cat')), "blocks=(ImageBlock, 'cat')"), (dict(get_items=Path('bears')), "Path('bears') is no function"),
+    (dict(get_y='parent'), "get_y='parent' is no function: give one, such as get_y=parent_label"),
+    (dict(get_x=3), 'get_x=3 '), (dict(splitter=.2), 'splitter=0.2 '),
+    (dict(splitter=RandomSplitter), 'splitter=RandomSplitter is the class'),
+])
+def test_arguments_of_the_wrong_kind(wrong, message):
+    with pytest.raises(ValueError) as e: DataBlock(**wrong)
+    assert message in str(e.value)
+
+
+def test_a_folder_without_get_items(path):
+    for source in (path, str(path)):
+        with pytest.raises(ValueError, match='get_items is missing.*get_image_files'):
+            DataBlock(get_y=parent_label).datasets(source)
+
+
+def test_messages_say_where_was_looked(tmp_path, bears, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/'empty').mkdir()
+    for source in ('empty', 'nowhere'):
+        with pytest.raises((ValueError, OSError)) as e: bears.dataloaders(source)
+        assert str(tmp_path.resolve()/source) in str(e.value)
+
+
+def test_one_class_says_where(path, tmp_path, bears, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match='all below /.*bears/teddy; the pictures lie directly in it'):
+        bears.dataloaders(Path('bears/teddy'))
+    for i in range(6): photo(path/'only'/'black'/f'{i}.png')
+    with pytest.raises(ValueError, match='all below .*only') as e: bears.dataloaders(path/'only')
+    assert 'directly' not in str(e.value)
+
+
+def test_a_stray_picture_is_said_once(path, bears, capsys):
+    photo(path/'stray.jpg')
+    bears.splitter = lambda items: ([i for i in range(len(items)) if i % 5], range(0, len(items), 5))
+    try: bears.dataloaders(path)
+    except ValueError: pass
+    out = capsys.readouterr().out
+    assert out.count("class 'bears' has 1 item, bears/stray.jpg: is it in the wrong folder?") == 1
+    photo(path/'stray2.jpg')
+    bears.new().datasets(path)
+    assert 'has 1 item' not in capsys.readouterr().out
+
+
+def test_what_is_no_fault_of_the_picture(path, bears):
+    with pytest.raises(ValueError, match='could not apply .*ZeroDivisionError') as e:
+        x = DataBlock(get_items=get_image_files, get_y=parent_label, get_x=lambda o: 1/0)
+        x.dataloaders(path).one_batch()
+    assert 'verify_images' not in str(e.value)
+    bad = Resize(8)
+    bears.item_tfms = [type(bad)]
+    with pytest.raises(ValueError, match='could not read') as e: bears.dataloaders(path).one_batch()
+    assert 'verify_images' not in str(e.value) and 'damaged' not in str(e.value)
+
+
 def test_an_empty_folder(tmp_path, bears):
     (tmp_path/'empty').mkdir()
     with pytest.raises(ValueError, match='empty'): bears.dataloaders(tmp_path/'empty')
@@ -218,7 +287,7 @@ def test_summary_of_what_works(path, bears, capsys):
     (dict(splitter=lambda o: ([], [0])), 'splitter', 'for training'),
     (dict(get_items=lambda o: []), 'get_items', 'no items'),
     (dict(get_x=lambda o: o.parent), 'read', 'black'), (dict(item_tfms=[]), 'collate', 'Resize'),
-    (dict(item_tfms=[lambda x: x/0*'a']), 'random part', 'TypeError'),
+    (dict(item_tfms=[lambda x: x/0*'a']), 'item_tfms', 'TypeError'),
     (dict(batch_tfms=[lambda x: x @ x[0, 0, 0, 0]]), 'batch_tfms', 'RuntimeError'),
 ])
 def test_summary_says_where_it_breaks(path, bears, capsys, change, where, why):

@@ -1,14 +1,13 @@
 "Pictures as they come: every mode and format, turned, torn, lying about themselves; real odd ones where present."
 import io
 import os
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, PngImagePlugin, features
 
 from course_lib.data import images
 from course_lib.data.images import ImageError, get_image_files, open_image, sniff_image, verify_images
@@ -139,12 +138,13 @@ def test_min_size(size):
 
 
 def test_bombs(monkeypatch):
+    "Refused from the header: nothing is decoded."
+    def decoded(*_): raise AssertionError('decoded before it was refused')
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, 'load_prepare', decoded)
     b = saved(Image.new('1', (15_000, 8_000)), 'PNG')
     for limit in (Image.MAX_IMAGE_PIXELS, None, 10**12):
         monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', limit)
-        start = time.monotonic()
         with pytest.raises(ImageError, match='120 megapixels|limit of 100'): open_image(b)
-        assert time.monotonic() - start < .5, 'decoded before it was refused'
     monkeypatch.setattr(images, 'MAX_PIXELS', 100)
     for fn in (saved(NOISE, 'JPEG'), NOISE, np.zeros((11, 10), np.uint8)):
         with pytest.raises(ImageError, match='megapixels'): open_image(fn)
@@ -219,12 +219,8 @@ def test_ten_thousand_files(tmp_path):
     for k in range(10):
         (tmp_path/str(k)).mkdir()
         for i in range(1000): (tmp_path/str(k)/f'{i}.jpg').write_bytes(b)
-    seconds = []
-    for _ in range(3):
-        start = time.monotonic()
-        fns = get_image_files(tmp_path)
-        seconds.append(time.monotonic() - start)
-    assert len(fns) == 10_000 and min(seconds) < .6, seconds
+    fns = get_image_files(tmp_path)
+    assert len(fns) == 10_000 and fns == sorted(fns)
     assert len(repr(fns)) < 200
 
 
@@ -274,3 +270,24 @@ def test_the_order_is_the_one_of_the_folders(tmp_path):
         NOISE.save(tmp_path/k/'0.jpg')
     fns = get_image_files(tmp_path)
     assert fns == sorted(fns) and [p.parent.name for p in fns] == ['a', 'a b', 'a-b', 'aB']
+
+
+def test_only_near_names_are_offered(tmp_path):
+    for name in ('own.jpg', '0.jpg', 'bear.jpg'): (tmp_path/name).write_bytes(saved(NOISE, 'JPEG'))
+    with pytest.raises(FileNotFoundError) as e: open_image(tmp_path/'no.jpg')
+    assert 'did you mean' not in str(e.value)
+
+
+def test_shapes_that_are_no_picture():
+    with pytest.raises(ImageError, match='has no pixels'): open_image(np.zeros((0, 4, 3), np.uint8))
+    with pytest.raises(ImageError, match=r'\(height, width\) or \(height, width, 3\)'): open_image(np.zeros((9, 9, 2)))
+
+
+def test_a_wrong_min_size_is_no_damage():
+    with pytest.raises(TypeError): open_image(saved(NOISE, 'JPEG'), min_size='64')
+
+
+def test_a_missing_folder_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as e: get_image_files('my_pictures')
+    assert str(e.value) == f'there is no folder my_pictures (looked for {tmp_path.resolve()/"my_pictures"})'

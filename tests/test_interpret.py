@@ -20,6 +20,7 @@ from course_lib.explain.interpret import (
     most_confused,
     still_loader,
 )
+from course_lib.serving.bundle import load_learner
 from course_lib.training.learner import Learner
 
 
@@ -184,3 +185,21 @@ def test_nothing_to_interpret(learn):
         Interpretation.from_learner(learn, dl=learn.dls.test_dl(learn.dls.valid_ds.items[:2]))
     for k in (0, -1, 1.5, True):
         with pytest.raises(ValueError, match='whole number'): Interpretation.from_learner(learn).top_losses(k)
+    with pytest.raises(TypeError, match='takes a trained Learner, and was given DataLoaders'):
+        Interpretation.from_learner(learn.dls)
+
+
+def test_a_loaded_learner_is_given_pictures(learn, shown, tmp_path, monkeypatch):
+    "What the message tells to do works, and comes to the same numbers as in the learner that was exported."
+    monkeypatch.setenv('COURSE_MODELS_PATH', str(tmp_path))
+    there, files = load_learner(learn.export('colour'), model=MeanColour()), list(learn.dls.valid_ds.items)
+    for f in (there.show_results, lambda: ClassificationInterpretation.from_learner(there)):
+        with pytest.raises(ValueError, match='came from load_learner and holds no pictures.*get_y = parent_label'): f()
+    there.dls.get_y = parent_label
+    dl = there.dls.test_dl(files, with_labels=True)
+    interp = ClassificationInterpretation.from_learner(there, dl=dl)
+    here = ClassificationInterpretation.from_learner(learn)
+    assert torch.allclose(interp.probs, here.probs, atol=1e-5) and torch.equal(interp.targs, here.targs)
+    there.show_results(dl=dl, max_n=2)
+    interp.plot_top_losses(2)
+    assert len(shown) == 2

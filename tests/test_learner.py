@@ -67,7 +67,7 @@ class At(Callback):
 def test_interrupt_at_any_moment(learn, event, capsys):
     start = weights(learn)
     learn.fit(3, 1e-2, cbs=At(KeyboardInterrupt, 2, event, epoch=1))
-    assert learn.interrupted and 'Stopped in epoch 1 of 0 to 2, after 2 of 6 batches' in capsys.readouterr().out
+    assert learn.interrupted and 'Stopped in epoch 1 (number 2 of 3), after 2 of 6 batches;' in capsys.readouterr().out
     assert len(learn.recorder.values) == 2 and math.isnan(learn.recorder.values[1][1])
     assert not torch.equal(start, weights(learn)) and torch.isfinite(weights(learn)).all()
     assert not any(isinstance(cb, At) for cb in learn.cbs)
@@ -175,6 +175,45 @@ def test_read_only_folder(learn, tmp_path):
         with pytest.raises(OSError, match='Permission denied'): learn.save('kept')
     assert [f.name for f in (tmp_path/'models').iterdir()] == ['kept.pth']
     assert (tmp_path/'models'/'kept.pth').read_bytes() == kept
+
+
+def test_unwritable_place_without_torch_internals(learn, tmp_path):
+    with pytest.raises(OSError, match='could not be written .File name too long., and') as e: learn.save('x'*300)
+    assert 'enforce' not in str(e.value)
+    (tmp_path/'file').touch()
+    with pytest.raises(OSError, match='could not be written'): learn.save(tmp_path/'file'/'x')
+    with mock.patch('torch.save', side_effect=RuntimeError('[enforce fail at inline_container.cc:1] . x')):
+        with pytest.raises(OSError, match='is the disk full') as e: learn.save('kept')
+    assert 'enforce' not in str(e.value) and not list((tmp_path/'models').iterdir())
+
+
+@pytest.mark.parametrize('pretrained', [True, False])
+@pytest.mark.parametrize('args, words', [((0,), 'epochs=0'), ((-1,), 'epochs=-1'), (('3',), "epochs='3'"),
+                                         ((1.5,), 'epochs=1.5: a whole number, 1 or more'), ((1, 0), 'base_lr=0'),
+                                         ((1, math.nan), 'base_lr=nan'), ((1, 1e-3, -1), 'freeze_epochs=-1')])
+def test_fine_tune_refuses_at_once(learn, capsys, pretrained, args, words):
+    learn.pretrained, start = pretrained, weights(learn)
+    with pytest.raises(ValueError, match=words): learn.fine_tune(*args)
+    assert torch.equal(start, weights(learn)) and not capsys.readouterr().out
+
+
+def test_nothing_to_train_on_is_said_first(learn, dls, capsys):
+    learn.dls = SimpleNamespace(train=[], valid=[])
+    for train in (learn.fit, learn.fit_one_cycle, learn.fine_tune):
+        with pytest.raises(ValueError, match='nothing to train on.*learn.dls = dls'): train(1)
+    assert not capsys.readouterr().out
+
+
+def test_one_enormous_validation_loss_does_not_flatten_the_plot():
+    rec, shown = Recorder(), []
+    for i in range(60): rec._losses.add(torch.tensor(2 - i/40))
+    rec.iters, rec.values = [30, 60], [[1.6, 33.5], [.8, 1.1]]
+    with mock.patch('course_lib.training.recorder.show_figure', lambda fig, alt: shown.append((fig.axes[0], alt))):
+        rec.plot_loss()
+        rec.plot_loss(with_valid=False)
+    (ax, alt), (_, without) = shown
+    assert ax.get_ylim()[1] == pytest.approx(4) and 'reached 33.5' in ax.texts[0].get_text() and 'reached 33.5' in alt
+    assert ax.get_legend().get_texts()[0].get_text() == 'training, smoothed' and 'reached' not in without
 
 
 def test_finder_writes_nothing(learn, tmp_path):

@@ -188,7 +188,8 @@ def test_data_path_is_only_read(place, monkeypatch):
 def test_storage_that_cannot_be_written(place, site, monkeypatch):
     (place/'file').write_text('x')
     setting(monkeypatch, storage_path='file/storage')
-    with pytest.raises(SettingsError, match='storage_path = .*file/storage'): get_data('bears')
+    with pytest.raises(SettingsError, match='storage_path = .*file/storage.*set storage_path in settings.ini'):
+        get_data('bears')
     assert site.seen == [], 'refused before any work'
 
 
@@ -219,6 +220,22 @@ def test_two_notebooks_draw_at_once(place, monkeypatch):
     setting(monkeypatch, offline='yes')
     with ThreadPoolExecutor(3) as pool: found = {f.result() for f in [pool.submit(get_data, 'bears') for _ in range(3)]}
     assert len(found) == 1 and [p.name for p in (place/'storage').iterdir()] == ['bears_sample']
+
+
+def test_a_damaged_sample_is_drawn_again(place, capsys, monkeypatch):
+    from course_lib.data.samples import draw_bears
+    monkeypatch.setitem(sources.SOURCES, 'bears', Source('http://x', '', lambda o: draw_bears(o, n=2, size=32)))
+    setting(monkeypatch, offline='yes')
+    folder = get_data('bears')
+    before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+    (folder/'black'/'mine.jpg').write_bytes(photo())
+    for p in (folder/'teddy').iterdir(): p.unlink()
+    (folder/'teddy').rmdir(), (folder/'grizzly'/'000.jpg').unlink()
+    capsys.readouterr()
+    assert get_data('bears') == folder and 'have been drawn again' in capsys.readouterr().out
+    assert {p: p.read_bytes() for p in before} == before and (folder/'black'/'mine.jpg').exists()
+    assert get_data('bears') == folder and 'again' not in said(capsys)
+    assert [p.name for p in (place/'storage').iterdir()] == ['bears_sample']
 
 
 def test_an_interrupted_drawing_leaves_nothing(place, monkeypatch):

@@ -12,16 +12,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NEEDED = ['pyproject.toml', 'README.md', 'LICENSE']
 WALK = '''
-import importlib, pathlib, pkgutil, sys, time
-start = time.perf_counter()
+import importlib, pathlib, pkgutil, sys
 import course_lib
-took = time.perf_counter() - start
+weight = 'heavy' if {'torch', 'numpy', 'matplotlib', 'IPython'} & set(sys.modules) else 'light'
 here = pathlib.Path(sys.argv[1])
 names = [m.name for m in pkgutil.walk_packages(course_lib.__path__, "course_lib.")]
 for name in names:
     m = importlib.import_module(name)
     assert here in pathlib.Path(m.__file__).parents, f"{name} comes from {m.__file__}"
-print(took, len(names))
+print(weight, len(names))
 '''
 
 
@@ -74,8 +73,8 @@ def test_wheel_says_what_it_is(wheel):
 def test_every_module_imports_elsewhere(installed, tmp_path):
     "From the wheel and not from here, in a folder that has no settings; and the package itself costs nothing."
     env = {k: v for k, v in os.environ.items() if not k.startswith('COURSE_')} | {'PYTHONPATH': str(installed)}
-    took, count = run(sys.executable, '-c', WALK, installed, cwd=tmp_path, env=env).split()
-    assert float(took) < .1 and int(count) >= 5
+    heavy, count = run(sys.executable, '-c', WALK, installed, cwd=tmp_path, env=env).split()
+    assert heavy == 'light' and int(count) >= 5
     assert not list(tmp_path.iterdir())
 
 

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Block', 'ImageBlock', 'LabelError', 'CategoryBlock', 'block_from_config', 'parent_label', 'RegexLabeller',
-           'using_attr', 'find_items', 'split_items', 'Datasets', 'make_datasets', 'DataBlock', 'make_dataloaders']
+           'using_attr', 'find_items', 'split_items', 'Datasets', 'set_up', 'make_datasets', 'DataBlock',
+           'make_dataloaders']
 
-# %% ../../nbs/data/08_blocks.ipynb #2ad78816
+# %% ../../nbs/data/08_blocks.ipynb #a3047127
 import copy
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .images import open_image
+from .images import in_full, open_image
 from course_lib.data.loaders import (
     DataLoaders,
     ItemDataset,
@@ -36,6 +37,7 @@ from course_lib.data.loaders import (
     varied_part,
 )
 from .split import RandomSplitter
+from .transforms import ItemTransform, aug_transforms
 from ..progress import say
 from ..settings import default_device, get_settings
 
@@ -191,7 +193,7 @@ class using_attr:
     def __call__(self, o): return self.f(getattr(o, self.attr))
     def __repr__(self): return f'using_attr({self.f!r}, {self.attr!r})'
 
-# %% ../../nbs/data/08_blocks.ipynb #f15f73ae
+# %% ../../nbs/data/08_blocks.ipynb #fcc121e3
 def _contents(source):
     "What a folder holds, in a few words."
     if not isinstance(source, (str, Path)) or not Path(source).is_dir(): return ''
@@ -204,10 +206,15 @@ def find_items(
     get_items,  # the items of a source; None if it is the list of items
 ):
     "The items of `source`. Raises `ValueError` if there are none."
+    if get_items is None and (isinstance(source, (str, Path)) or not hasattr(source, '__iter__')):
+        raise ValueError(f'get_items is missing: {name_of(source)} is no list of items. '
+                         'For a folder of pictures, get_items=get_image_files')
     items = source if get_items is None else get_items(source)
     items = items if isinstance(items, (list, tuple)) else list(items)
-    if not items: raise ValueError(f'no items found in {name_of(source)}{_contents(source)}')
+    if not items: raise ValueError(f'no items found in {_place(source)}{_contents(source)}')
     return items
+
+def _place(source): return in_full(source, 'looked in') if isinstance(source, (str, Path)) else name_of(source)
 
 # %% ../../nbs/data/08_blocks.ipynb #4661131b
 def split_items(
@@ -224,7 +231,7 @@ def split_items(
     if not train: raise ValueError(f'{splitter} leaves none of the {len(items)} items for training')
     return train, valid
 
-# %% ../../nbs/data/08_blocks.ipynb #45b25037
+# %% ../../nbs/data/08_blocks.ipynb #f31f60f5
 class Datasets(NamedTuple):
     "A training and a validation `ItemDataset`."
     train: ItemDataset
@@ -240,7 +247,33 @@ def _pick(
     "The items at `idxs`, in the same kind of list."
     return type(items)(items[i] for i in idxs) if isinstance(items, list) else [items[i] for i in idxs]
 
-# %% ../../nbs/data/08_blocks.ipynb #dc278b5c
+def _short(item): return '/'.join(item.parts[-2:]) if isinstance(item, Path) else name_of(item)
+
+# %% ../../nbs/data/08_blocks.ipynb #43dd1a2f
+def set_up(
+    y_block,  # the target
+    labels,   # of the training items
+    source,   # where the items came from
+    items,    # all items
+):
+    "`y_block` set up with `labels`. The error for a single class says where the items lie."
+    try: return y_block.setup(labels)
+    except LabelError as e:
+        if len(y_block.vocab or []) != 1 or not isinstance(source, (str, Path)): raise
+        flat = all(isinstance(o, Path) and o.parent == Path(source) for o in items)
+        why = '; the pictures lie directly in it, with no folder for each kind' if flat else ''
+        raise LabelError(f'{e} (all below {Path(source).resolve()}{why})') from None
+
+def _say_lonely(labels, items):
+    "Say so where a class has a single item, unless small classes are the rule."
+    labels = list(map(_plain, labels))
+    counts = Counter(labels)
+    lonely = {v for v, n in counts.items() if n == 1}
+    if 2*len(lonely) > len(counts): return
+    for label, item in zip(labels, items, strict=True):
+        if label in lonely: say(f'class {label!r} has 1 item, {_short(item)}: is it in the wrong folder?')
+
+# %% ../../nbs/data/08_blocks.ipynb #4706177c
 def make_datasets(
     block,   # a `DataBlock`
     source,  # what its `get_items` takes, such as a folder
@@ -249,12 +282,14 @@ def make_datasets(
     items = find_items(source, block.get_items)
     labels, parts = labels_of(items, block.get_y), split_items(items, block.splitter)
     (x_block, y_block), room = map(copy.copy, block.blocks), memory_limit()
-    targs = y_block.setup(_pick(labels, parts[0])).encode_all(labels)
+    set_up(y_block, _pick(labels, parts[0]), source, items)
+    if y_block.vocab: _say_lonely(labels, items)
+    targs = y_block.encode_all(labels)
     common = dict(x_block=x_block, y_block=y_block, item_tfms=block.item_tfms, get_x=block.get_x)
     return Datasets(*(ItemDataset(_pick(items, i), targs=targs[i], split=split, limit=room*len(i)//len(items), **common)
                       for i, split in zip(parts, ('train', 'valid'), strict=True)))
 
-# %% ../../nbs/data/08_blocks.ipynb #5a45a8c2
+# %% ../../nbs/data/08_blocks.ipynb #4936b3c7
 class DataBlock:
     "How to get from a source, such as a folder, to loaders."
     def __init__(
@@ -267,15 +302,17 @@ class DataBlock:
         item_tfms=None,   # transforms of one item, such as `Resize(128)`
         batch_tfms=None,  # transforms of a batch, such as `aug_transforms()`
     ):
+        _check_functions(get_items=get_items, splitter=splitter, get_y=get_y, get_x=get_x)
         self.blocks, self.get_items, self.splitter = _two_blocks(blocks), get_items, splitter or RandomSplitter()
         self.get_y, self.get_x = get_y, get_x
-        self.item_tfms, self.batch_tfms = as_list(item_tfms), as_list(batch_tfms)
+        self.item_tfms = _transforms('item_tfms', item_tfms)
+        self.batch_tfms = _transforms('batch_tfms', batch_tfms)
 
     def new(self, item_tfms=None, batch_tfms=None):
         "The same block with other transforms; what is not given stays."
         other = copy.copy(self)
-        if item_tfms is not None: other.item_tfms = as_list(item_tfms)
-        if batch_tfms is not None: other.batch_tfms = as_list(batch_tfms)
+        if item_tfms is not None: other.item_tfms = _transforms('item_tfms', item_tfms)
+        if batch_tfms is not None: other.batch_tfms = _transforms('batch_tfms', batch_tfms)
         return other
 
     def datasets(self, source): return make_datasets(self, source)
@@ -285,12 +322,38 @@ class DataBlock:
     def __repr__(self):
         return 'DataBlock(' + ', '.join(f'{k}={in_a_word(v)}' for k, v in vars(self).items() if v) + ')'
 
-# %% ../../nbs/data/08_blocks.ipynb #b01e294f
+# %% ../../nbs/data/08_blocks.ipynb #ec8078f1
 def _two_blocks(blocks):
     "`blocks` as a pair of block objects; a class or a function among them is called."
     pair = [b() if callable(b) else b for b in as_list(blocks)]
-    if len(pair) == 2 and all(hasattr(b, 'encode') for b in pair): return pair
-    raise ValueError(f'blocks={blocks!r}: give an input and a target, for instance blocks=(ImageBlock, CategoryBlock)')
+    if len(pair) == 2 and all(hasattr(b, 'encode') and hasattr(b, 'setup') for b in pair): return pair
+    got = ', '.join(getattr(b, '__name__', repr(b)) for b in as_list(blocks))
+    raise ValueError(f'blocks=({got}): give an input and a target, for instance blocks=(ImageBlock, CategoryBlock)')
+
+# %% ../../nbs/data/08_blocks.ipynb #a7e0dbeb
+_USUAL = dict(get_items='get_image_files', splitter='RandomSplitter(seed=42)', get_y='parent_label', get_x='Path')
+
+def _check_functions(**given):
+    "Raise `ValueError` for an argument that is no function."
+    for name, f in given.items():
+        if name == 'splitter' and isinstance(f, type):
+            raise ValueError(f'splitter={f.__name__} is the class: write {f.__name__}(…), as in {_USUAL[name]}')
+        if f is not None and not callable(f):
+            raise ValueError(f'{name}={repr(f)[:80]} is no function: give one, such as {name}={_USUAL[name]}')
+
+def _transforms(name, tfms):
+    "`tfms` as a list. Raises `ValueError` for what is no transform, such as a class without its brackets."
+    tfms = as_list(tfms)
+    for t in tfms:
+        if isinstance(t, type):
+            size = '128' if issubclass(t, ItemTransform) else '…'
+            raise ValueError(f'{name}={t.__name__} is the class: write {t.__name__}({size})')
+        if t is aug_transforms: raise ValueError(f'{name}=aug_transforms is the function: write aug_transforms()')
+        if isinstance(t, (list, tuple)): raise ValueError(f'{name} holds a list in a list: join them with +')
+        if not callable(t) and not hasattr(t, 'vary'):
+            usual = 'Resize(128)' if name == 'item_tfms' else 'aug_transforms()'
+            raise ValueError(f'{name}={repr(t)[:80]} is no transform: give one, such as {usual}')
+    return tfms
 
 # %% ../../nbs/data/08_blocks.ipynb #22aaa03e
 def make_dataloaders(
@@ -310,28 +373,29 @@ def make_dataloaders(
     return make_loaders(*dsets, bs=bs, batch_tfms=block.batch_tfms, device=device, shuffle=shuffle, get_x=block.get_x,
                         num_workers=settings.workers if num_workers is None else num_workers, get_y=block.get_y)
 
-# %% ../../nbs/data/08_blocks.ipynb #6fbc8137
+# %% ../../nbs/data/08_blocks.ipynb #8e6c8dd8
 class _StepError(Exception): "A step of the walk failed; it has been printed."
 
-def _short(item): return '/'.join(item.parts[-2:]) if isinstance(item, Path) else name_of(item)
+def _fit(text, n=40): return text if len(text) <= n else text[:n - 1] + '…'
 
 def _step(
     name,           # which step
     how,            # with what it is done
     f,              # does it
     *args,          # takes these
-    show=describe,  # puts the result into words
+    show=describe,  # puts the result into words; nothing is printed for None
 ):
     "Do one step of the walk and print what came out, or what went wrong."
+    start = f'{name:<12} {_fit(in_a_word(how)):<40}'
     try:
         value = f(*args)
-        print(f'{name:<12} {in_a_word(how):<40.40} {show(value)}')
+        if (words := show(value)) is not None: print(f'{start} {words}')
     except Exception as e:
-        print(f'{name:<12} {in_a_word(how):<40.40} FAILED\n  {type(e).__name__}: {e}')
+        print(f'{start} FAILED\n  {type(e).__name__}: {e}')
         raise _StepError(name) from e
     return value
 
-# %% ../../nbs/data/08_blocks.ipynb #53d2106e
+# %% ../../nbs/data/08_blocks.ipynb #3c2e1773
 def _walk_labels(block, source):
     "From the source to encoded targets, as `make_datasets` does it; returns the training part."
     items = _step('get_items', block.get_items, find_items, source, block.get_items,
@@ -340,20 +404,24 @@ def _walk_labels(block, source):
     train, _ = _step('splitter', block.splitter, split_items, items, block.splitter,
                     show=lambda o: f'{len(o[0])} for training, {len(o[1])} for validation')
     y_block = copy.copy(block.blocks[1])
-    _step('classes', type(y_block), y_block.setup, _pick(labels, train))
+    _step('classes', type(y_block), set_up, y_block, _pick(labels, train), source, items)
     _step('encode', y_block, y_block.encode_all, labels)
     return _pick(items, train)
 
-# %% ../../nbs/data/08_blocks.ipynb #2ebf923c
+# %% ../../nbs/data/08_blocks.ipynb #d23381fd
 def _walk_item(block, item):
     "From one training item to a tensor of the size the model gets."
     print(f'One item: {_short(item)}')
     x_block, get_x = block.blocks[0], block.get_x
     raw = item if get_x is None else _step('get_x', get_x, get_x, item)
     x = _step('read', x_block, x_block.encode, raw)
-    for tfm in block.item_tfms:
-        x = _step('fixed part', tfm, fixed_part, tfm, x, 'train')
-        x = _step('random part', tfm, varied_part, tfm, x, 'train')
+    for tfm in block.item_tfms: x = _walk_tfm(tfm, x)
+
+def _walk_tfm(tfm, x):
+    "One item transform, in its two parts; the random one is left out where it does nothing."
+    if not hasattr(tfm, 'fixed'): return _step('item_tfms', tfm, varied_part, tfm, x, 'train')
+    x = _step('fixed part', tfm, fixed_part, tfm, x, 'train')
+    return _step('random part', tfm, varied_part, tfm, x, 'train', show=lambda o: None if o is x else describe(o))
 
 def _walk_batch(block, items):
     "From a few training items to a batch on the device, augmented."

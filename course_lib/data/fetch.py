@@ -45,14 +45,23 @@ def shown_url(
     text = f'{parts.scheme}://{parts.hostname or ""}{parts.path}'
     return text if len(text) <= 100 else text[:60] + '…' + text[-39:]
 
-# %% ../../nbs/data/00_fetch.ipynb #1bf6d308
+# %% ../../nbs/data/00_fetch.ipynb #1c4abf68
+_NAT64 = ipaddress.ip_network('64:ff9b::/96'), ipaddress.ip_network('::/96')
+_LOCAL_NAT64 = ipaddress.ip_network('64:ff9b:1::/48')
+
+def _inner(ip):
+    "The version 4 address inside a version 6 one, or None."
+    if ip.version == 4: return None
+    if any(ip in net for net in _NAT64) and int(ip) > 1: return ipaddress.ip_address(int(ip) & 0xffffffff)
+    return ip.ipv4_mapped or ip.sixtofour
+
 def is_public(
     address: str,  # an IP address, version 4 or 6
 ) -> bool:
     "Whether `address` is out on the internet, not on this computer or its own network."
     ip = ipaddress.ip_address(address.split('%')[0])
-    ip = getattr(ip, 'ipv4_mapped', None) or ip
-    return ip.is_global and not ip.is_multicast
+    ip = _inner(ip) or ip
+    return ip.is_global and not ip.is_multicast and ip not in _LOCAL_NAT64
 
 # %% ../../nbs/data/00_fetch.ipynb #59172f97
 _CONNECT = 5.   # seconds for a look-up, and again for a connection: longer means no network, not a slow one

@@ -8,7 +8,7 @@ __all__ = ['memory_limit', 'MemoryCache', 'in_threads', 'one_torch_thread', 'Ite
            'show_items', 'apply_batch', 'is_normalize', 'normalize_last', 'check_bs', 'DataLoader', 'describe',
            'labels_of', 'DataLoaders', 'make_loaders']
 
-# %% ../../nbs/data/07_loaders.ipynb #74582c71
+# %% ../../nbs/data/07_loaders.ipynb #1ad02f19
 import math
 import numbers
 import os
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.utils.data
 
+from .images import ImageError
 from .transforms import Normalize
 from ..figures import show_figure
 from ..progress import say
@@ -86,7 +87,7 @@ def one_torch_thread():
     try: yield
     finally: torch.set_num_threads(before)
 
-# %% ../../nbs/data/07_loaders.ipynb #50bad95c
+# %% ../../nbs/data/07_loaders.ipynb #4305a895
 class ItemError(ValueError):
     "An item that cannot be read, labelled or transformed, by name."
 
@@ -104,9 +105,10 @@ def in_a_word(o):
 
 @contextmanager
 def naming(
-    item,      # what is being worked on
-    doing,     # what is being done to it, for "could not <doing> <item>"; a transform or a function is applied
-    hint='',   # what the learner can do about it
+    item,                # what is being worked on
+    doing,               # what is being done to it, for "could not <doing> <item>"; a transform or a function is applied
+    hint='',             # what the learner can do about it
+    hint_for=Exception,  # the kinds of error for which that helps
 ):
     "Say which item it was when something inside goes wrong."
     try: yield
@@ -114,6 +116,7 @@ def naming(
     except Exception as e:
         what = doing if isinstance(doing, str) else f'apply {in_a_word(doing)} to'
         why = f'{e}' if isinstance(e, ValueError) and str(e) else f'{type(e).__name__}: {e}'
+        hint = hint if isinstance(e, hint_for) else ''
         raise ItemError(f'could not {what} {name_of(item)}: {why.removeprefix(f"{item}: ")}{hint}') from e
 
 # %% ../../nbs/data/07_loaders.ipynb #d6d5fd5a
@@ -126,7 +129,7 @@ def fixed_part(tfm, x, split): return tfm.fixed(x, split) if hasattr(tfm, 'fixed
 def varied_part(tfm, x, split): return tfm.vary(x, split) if hasattr(tfm, 'vary') else tfm(x.clone())
 def _whole(tfm, x, split): return varied_part(tfm, fixed_part(tfm, x, split), split)
 
-# %% ../../nbs/data/07_loaders.ipynb #dfb6f7c7
+# %% ../../nbs/data/07_loaders.ipynb #e3bc5468
 class _Reading:
     "How an `ItemDataset` reads."
     def _found(self, idxs):
@@ -141,8 +144,8 @@ class _Reading:
     def _load(self, i):
         "What is the same every time: read item `i`, and the fixed part of the first transform."
         item, first = self.items[i], self.item_tfms[0] if self.item_tfms else None
-        with naming(item, 'read', '; verify_images(files) finds such files'):
-            raw = item if self.get_x is None else self.get_x(item)
+        with naming(item, self.get_x): raw = item if self.get_x is None else self.get_x(item)
+        with naming(item, 'read', '; verify_images(files) finds such files', (ImageError, OSError)):
             x = self.x_block.encode(raw, min_size=getattr(first, 'needed_size', None))
         if first is None: return x
         with naming(item, first):

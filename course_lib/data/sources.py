@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['SOURCES', 'Source', 'shown_path', 'check_writable', 'get_data', 'find_weights']
 
-# %% ../../nbs/data/03_sources.ipynb #0fb9c532
+# %% ../../nbs/data/03_sources.ipynb #7269a51b
 import difflib
+import json
 import os
 import re
 import tempfile
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from .fetch import FetchError, download_url, fresh_folder, unzip
 from .images import get_image_files
-from .samples import draw_bears
+from .samples import KINDS, NOTE, draw_bears
 from ..progress import say
 from ..settings import SettingsError, get_settings
 
@@ -93,7 +94,7 @@ def _own(name, s):
     say(f'{name}: your own images from data_path, {shown_path(folder, s.root)} ({counts}).')
     return folder
 
-# %% ../../nbs/data/03_sources.ipynb #6be5b78a
+# %% ../../nbs/data/03_sources.ipynb #62562209
 def _sample_place(name, s): return s.storage_path/f'{name}_sample'
 
 def _stored(name, s):
@@ -112,7 +113,9 @@ def check_writable(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder): pass
-    except OSError as e: raise SettingsError(f'{key} = {folder}: nothing can be written there ({e.strerror})') from None
+    except OSError as e:
+        raise SettingsError(f'{key} = {folder}: nothing can be written there ({e.strerror}): '
+                            f'set {key} in settings.ini to a folder you may write to') from None
 
 # %% ../../nbs/data/03_sources.ipynb #4447f2b6
 _AGAIN = 600.  # seconds until an address that failed is tried again
@@ -144,18 +147,38 @@ def _from_network(name, source, s):
     say(f'{name}: photos downloaded to {shown_path(folder, s.root)} ({_counts(folder)}).')
     return folder
 
-# %% ../../nbs/data/03_sources.ipynb #57b4ed2b
-def _draw(source, folder):
-    "Draw the sample, unless it is there or another notebook is quicker."
-    if folder.is_dir() and _counts(folder): return
+# %% ../../nbs/data/03_sources.ipynb #1db46a47
+def _is_whole(folder):
+    "Whether a sample is there, with as many pictures of each kind as its note says."
+    by = Counter(p.parent.name for p in get_image_files(folder)) if folder.is_dir() else Counter()
+    try: n = json.loads((folder/NOTE).read_text())['recipe']['n']
+    except (OSError, ValueError, LookupError, TypeError): return bool(by)
+    return all(by[k] >= n for k in KINDS)
+
+def _mend(source, folder):
+    "Draw what is missing in the sample in `folder`, and touch nothing else."
+    with tempfile.TemporaryDirectory(prefix='.', dir=folder.parent) as tmp:
+        new = Path(tmp)/folder.name
+        source.draw(new)
+        for p in [o for o in new.rglob('*') if o.is_file()]:
+            dest = folder/p.relative_to(new)
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            if not dest.exists(): os.replace(p, dest)
+
+def _draw(name, source, folder):
+    "Draw the sample, or what is missing of it, unless another notebook is quicker."
+    if _is_whole(folder): return
     try:
-        with fresh_folder(folder) as tmp: source.draw(tmp)
+        if not folder.is_dir() or not any(folder.iterdir()):
+            with fresh_folder(folder) as tmp: return source.draw(tmp)
+        _mend(source, folder)
+        say(f'{name}: pictures were missing in {folder.name}, they have been drawn again.')
     except OSError:
         if not (folder.is_dir() and _counts(folder)): raise
 
 def _sample(name, source, s, why):
     folder = _sample_place(name, s)
-    _draw(source, folder)
+    _draw(name, source, folder)
     say(f'{name}: DRAWN pictures in {shown_path(folder, s.root)} ({_counts(folder)}), no photos: {why}. '
         'For photos, name a folder that holds one folder of them for each class as data_path in settings.ini.')
     return folder

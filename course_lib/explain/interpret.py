@@ -209,10 +209,18 @@ def _loss_alt(interp, idxs):
     pairs = [(_both(interp, i)[0], float(interp.losses[i])) for i in idxs]
     return f'{_items(len(idxs))} by their loss: ' + '; '.join(f'{a} taken for {p}, loss {v:.2f}' for (p, a), v in pairs)
 
-# %% ../../nbs/explain/00_interpret.ipynb #a84e4fb0
-def _with_labels(dl):
-    "`dl`, if its items can have a loss."
-    if not len(dl.dataset): raise ValueError('there are no items to interpret')
+# %% ../../nbs/explain/00_interpret.ipynb #b55f3c03
+def _nothing(learn):
+    "Why there is nothing to interpret, and what to do."
+    if any(len(learn.dls[i].dataset) for i in (0, 1)): return 'there are no items to interpret'
+    return ('this learner came from load_learner and holds no pictures: say how to find a label, '
+            'learn.dls.get_y = parent_label, and give dl=learn.dls.test_dl(files, with_labels=True)')
+
+def _with_labels(learn, ds_idx, dl):
+    "The loader that is meant, if its items can have a loss."
+    if not isinstance(learn, Learner): raise TypeError(f'this takes a trained Learner, and was given {type(learn).__name__}')
+    dl = learn.dls[ds_idx] if dl is None else dl
+    if not len(dl.dataset): raise ValueError(_nothing(learn))
     if dl.dataset.targs is None:
         raise ValueError('these items have no labels, so there is no loss to look at: make the loader with '
                          'dls.test_dl(items, with_labels=True)')
@@ -232,7 +240,7 @@ class Interpretation(_Losses):
         dl=None,   # another loader with labels, instead
     ):
         "Predict every item, once."
-        dl = still_loader(_with_labels(learn.dls[ds_idx] if dl is None else dl))
+        dl = still_loader(_with_labels(learn, ds_idx, dl))
         return cls(learn, dl, *learn.get_preds(dl=dl, with_decoded=True, with_loss=True))
 
     items = property(lambda self: self.dl.dataset.items)
@@ -268,7 +276,7 @@ class ClassificationInterpretation(Interpretation):
         "Print precision, recall, F1 and number of items of every class, and their averages."
         print(classification_report(self.confusion_matrix(), self.vocab))
 
-# %% ../../nbs/explain/00_interpret.ipynb #ef440b4a
+# %% ../../nbs/explain/00_interpret.ipynb #7db86d04
 def show_results(
     self: Learner,
     ds_idx=1,      # 0: the training set; 1: the validation set
@@ -279,7 +287,7 @@ def show_results(
     figsize=None,  # inches (width, height)
 ):
     "A few items with their actual and their predicted class."
-    dl = _with_labels(self.dls[ds_idx] if dl is None else dl)
+    dl = _with_labels(self, ds_idx, dl)
     n, total = _how_many(max_n, len(dl.dataset)), len(dl.dataset)
     part = still_loader(dl, random.sample(range(total), n) if shuffle else range(n))
     _, targs, decoded = self.get_preds(dl=part, with_decoded=True)

@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['BundleError', 'BundleNotFound', 'read_bundle_header', 'load_learner']
 
-# %% ../../nbs/serving/00_bundle.ipynb #4577483b
+# %% ../../nbs/serving/00_bundle.ipynb #63c3af1d
 import difflib
+import hashlib
 import json
 import os
 import platform
+import re
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -90,25 +92,46 @@ def describe_learner(
         'item_tfms': _item_configs(dls.item_tfms), 'batch_tfms': _batch_configs(dls.batch_tfms),
         'loss': _name(learn.loss_func), 'versions': _versions()}
 
-# %% ../../nbs/serving/00_bundle.ipynb #1f5898f4
+# %% ../../nbs/serving/00_bundle.ipynb #32d4f5aa
 SUFFIX = '.safetensors'
 
+def _as_path(fname, caller):
+    "`fname` as a path. Raises `BundleError` if it is no name at all."
+    if isinstance(fname, (str, os.PathLike)): return Path(fname).expanduser()
+    raise BundleError(f"{caller} takes the name of a file, such as 'bears{SUFFIX}', and this is {repr(fname)[:60]}")
+
+def _file_name(fname, models):
+    "`fname` as a path, if it can be one of a file."
+    path = _as_path(fname, 'export')
+    folder = str(fname).endswith(('/', os.sep)) or path.name in ('', '..') or path.is_dir() or (models/path).is_dir()
+    if folder: raise BundleError(f"export takes the name of a file, such as 'bears{SUFFIX}'; {str(fname)!r} is a folder")
+    return path
+
 def _target(fname, models):
-    "The path to write to: a bare name goes into the folder `models`."
-    path = Path(fname).expanduser()
+    "The path to write to: below the folder `models`, unless `fname` is a whole path. Raises `BundleError`."
+    path = _file_name(fname, models)
     if path.suffix in ('.pkl', '.pickle', '.pth', '.pt'):
         say(f'A pickle ({path.suffix}) can run any code when it is loaded, so this is written as {path.stem}{SUFFIX}.')
         path = path.with_suffix(SUFFIX)
     if path.suffix != SUFFIX: path = path.with_name(path.name + SUFFIX)
-    return path if path.is_absolute() or len(path.parts) > 1 else models/path
+    path = models/path
+    if path.parent.is_dir() or path.resolve().is_relative_to(models.resolve()): return path
+    raise BundleError(f'there is no folder {path.parent}: make it first, or give a name alone, which goes into {models}')
 
 def _shown(path):
     "`path` as seen from the folder of the settings."
     root = get_settings().root
     return path.resolve().relative_to(root).as_posix() if path.resolve().is_relative_to(root) else str(path)
 
-# %% ../../nbs/serving/00_bundle.ipynb #e4f6a691
+# %% ../../nbs/serving/00_bundle.ipynb #4a3b8dbe
 KEY = 'course_lib'  # under which the description stands in the header
+BLANK = '0'*64      # in the place of the checksum while it is computed
+
+def _signed(tensors, about):
+    "The bytes of a bundle, with their checksum."
+    from safetensors.torch import save
+    data = save(tensors, metadata={KEY: json.dumps({**about, 'sha256': BLANK}, sort_keys=True)})
+    return data.replace(BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 def _to_disk(file, data):
     with open(file, 'wb') as f:
@@ -119,15 +142,14 @@ def _to_disk(file, data):
 def _megabytes(n): return f'{n/1e6:.1f} MB' if n > 1e5 else f'{n/1e3:.0f} kB'
 def _tensors_of(model): return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
 
-# %% ../../nbs/serving/00_bundle.ipynb #4e1cd499
+# %% ../../nbs/serving/00_bundle.ipynb #94cf0aca
 def export(
     self: Learner,
-    fname='export.safetensors',  # where to; a bare name goes into the models folder
+    fname='export.safetensors',  # where to: a name in the models folder, or a whole path
 ) -> Path:
     "Write the model with all that a prediction needs to one file; returns its path. Raises `BundleError`, `OSError`."
-    from safetensors.torch import save
-    path, words = _target(fname, self.models_path), json.dumps(describe_learner(self), sort_keys=True)
-    data = save(_tensors_of(self.model), metadata={KEY: words})
+    path, about = _target(fname, self.models_path), describe_learner(self)
+    data = _signed(_tensors_of(self.model), about)
     write_whole(path, lambda part: _to_disk(part, data))
     say(f'Exported to {_shown(path)} ({_megabytes(len(data))}): weights, labels and transforms, no code.')
     return path
@@ -169,9 +191,9 @@ def _json_header(path):
         raise BundleError(f'{path} is damaged: its header is not JSON.') from e
     return found, n
 
-# %% ../../nbs/serving/00_bundle.ipynb #d02f3032
+# %% ../../nbs/serving/00_bundle.ipynb #163b02d2
 FIELDS = {'arch': (dict, type(None)), 'model': str, 'n_out': int, 'x_block': dict, 'y_block': dict,
-          'item_tfms': list, 'batch_tfms': list, 'versions': dict}
+          'item_tfms': list, 'batch_tfms': list, 'versions': dict, 'sha256': str}
 
 def _checked(about):
     "The description, if it is one we can read. Raises `ValueError` with the reason."
@@ -228,7 +250,7 @@ def read_bundle_header(
     except ValueError as e: raise BundleError(f'{path} cannot be loaded: {e}.') from e
     return about, shapes
 
-# %% ../../nbs/serving/00_bundle.ipynb #6f179fb3
+# %% ../../nbs/serving/00_bundle.ipynb #bbfb4245
 def _places(path):
     "Where a bundle called `path` may be, best first."
     folders = [Path()] if path.is_absolute() else [Path(), get_settings().models_path]
@@ -250,13 +272,24 @@ def find_bundle(
     fname,  # a path, or a bare name
 ) -> Path:
     "The bundle that is meant. Raises `BundleNotFound`."
-    path = Path(fname).expanduser()
+    path = _as_path(fname, 'load_learner')
     found = next((o for o in (_places(path) if path.name else []) if o.is_file()), None)
     if found is None and path.is_dir():
         raise BundleNotFound(f'{path} is a folder, not a bundle. {_list(_bundles([path]))}')
     if found is None: raise BundleNotFound(_missing(path))
     if found.suffix != path.suffix and path.suffix: say(f'There is no {path.name}; loading {_shown(found)} instead.')
     return found
+
+# %% ../../nbs/serving/00_bundle.ipynb #9ab63004
+def _check_sum(path, about):
+    "Raise `ValueError` unless every byte is as it was written."
+    with open(path, 'rb') as f:
+        start = f.read(8)
+        head = f.read(int.from_bytes(start, 'little')).replace(about['sha256'].encode(), BLANK.encode(), 1)
+        digest = hashlib.sha256(start + head)
+        for part in iter(lambda: f.read(2**20), b''): digest.update(part)
+    if digest.hexdigest() != about['sha256']:
+        raise ValueError('its contents are damaged (the checksum differs). Get it again, or export it again')
 
 # %% ../../nbs/serving/00_bundle.ipynb #0a7c5054
 def _model_for(about, shapes, model):
@@ -297,7 +330,7 @@ def _fill(model, path, about):
         model.load_state_dict(state)
     return model.eval()
 
-# %% ../../nbs/serving/00_bundle.ipynb #a8681386
+# %% ../../nbs/serving/00_bundle.ipynb #bd07f48d
 def load_learner(
     fname,       # a bundle: a path, or a bare name, also looked for in the models folder
     cpu=True,    # on the processor; on `default_device()` if False
@@ -307,7 +340,9 @@ def load_learner(
     path = find_bundle(fname)
     about, shapes = read_bundle_header(path)
     device = torch.device('cpu') if cpu else default_device()
-    try: dls, model = _empty_loaders(about, device), _fill(_model_for(about, shapes, model), path, about)
+    try:
+        _check_sum(path, about)
+        dls, model = _empty_loaders(about, device), _fill(_model_for(about, shapes, model), path, about)
     except Exception as e: raise BundleError(f'{path} cannot be loaded: {e}.') from e
     learn = Learner(dls, model.to(device))
     learn.arch_config = about['arch']
@@ -329,10 +364,16 @@ def _probs(learn, xb):
     with evaluating(learn.model), torch.no_grad(), torch.autocast(learn.precision.device.type, enabled=False):
         return learn.dls.y_block.probs(learn.model(learn.precision.batch(xb))).cpu()
 
-# %% ../../nbs/serving/00_bundle.ipynb #2c8b9a6a
+# %% ../../nbs/serving/00_bundle.ipynb #277d2304
 def _what(item):
     if isinstance(item, (str, Path)): return str(item)
     return f'{len(item):,} bytes' if isinstance(item, bytes) else type(item).__name__
+
+def _why(item, e):
+    "Why an item cannot be read, without its name."
+    if isinstance(item, (str, Path)) and re.match(r'(https?|ftp):/', str(item)):
+        return 'it is an address, not a file. Download it first, and give the path or the bytes'
+    return str(e.__cause__ or e).removeprefix(f'{item}: ').removeprefix('bytes: ')
 
 def _read(dls, items):
     "The items as one batch, as the model wants it."
@@ -345,19 +386,22 @@ def _blame(dls, items, first=None):
         try: _read(dls, [item])
         except ItemError as e:
             which = _what(item) if first is None else f'item {first + i} ({_what(item)})'
-            why = str(e.__cause__ or e).removeprefix(f'{item}: ').removeprefix('bytes: ')
-            raise ItemError(f'{which} cannot be predicted: {why}') from e
+            raise ItemError(f'{which} cannot be predicted: {_why(item, e)}') from e
 
 def _results(dls, probs):
     return [(dls.y_block.decode(i), i, p) for i, p in zip(dls.y_block.pred(probs), probs, strict=True)]
 
-# %% ../../nbs/serving/00_bundle.ipynb #da6599ff
+# %% ../../nbs/serving/00_bundle.ipynb #098b4abf
 def predict(
     self: Learner,
     item,              # a path, bytes, a PIL image, an array (height, width, 3) or a tensor (3, height, width)
     with_input=False,  # also give the picture that the model saw, first
 ) -> tuple:  # (label, its number, probability of each label)
-    "What the model says about one item. Raises `ItemError` for one that cannot be read."
+    """What the model says about one item. Raises `ItemError` for one that cannot be read.
+
+    From a path or bytes a large JPEG is decoded at a reduced scale, as in training, and from an opened picture it is
+    not: the probabilities of the two can differ a little.
+    """
     if isinstance(item, (list, tuple)): raise ItemError('predict takes one item, and this is a list: use predict_batch')
     try: xb = _read(self.dls, [item])
     except ItemError:

@@ -29,11 +29,11 @@ def steep(lrs, losses, num_it=None):
     i = int(np.argmin(slopes))
     return float(lrs[i]), (float(lrs[i]), float(losses[i]))
 
-# %% ../../nbs/training/10_finder.ipynb #ea87ae6f
+# %% ../../nbs/training/10_finder.ipynb #703de8fb
 def minimum(lrs, losses, num_it=None):
     "A tenth of the rate at which the loss is lowest."
-    i = int(np.argmin(losses))
-    return float(lrs[i])/10, (float(lrs[i]), float(losses[i]))
+    lr = float(lrs[np.argmin(losses)])/10
+    return lr, (lr, float(np.interp(np.log10(lr), np.log10(lrs), losses)))
 
 # %% ../../nbs/training/10_finder.ipynb #fe82b887
 def _falls(losses):

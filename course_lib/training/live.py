@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['table_cells', 'table_html', 'line_text', 'table_text', 'loss_svg', 'loss_html', 'ProgressCallback']
 
-# %% ../../nbs/training/07_live.ipynb #4bc059e8
+# %% ../../nbs/training/07_live.ipynb #e904a677
 import base64
 import math
 import time
@@ -13,6 +13,7 @@ from html import escape
 
 from ..progress import Live, bar_html, in_notebook
 from .callbacks import Callback
+from .recorder import loss_top, reached
 
 # %% ../../nbs/training/07_live.ipynb #b57594cd
 def _number(v): return '–' if v is None or math.isnan(v) else f'{v:.4g}'
@@ -45,17 +46,18 @@ def table_text(cells: list) -> str:
     "`cells` as plain text."
     return '\n'.join(map(line_text, cells))
 
-# %% ../../nbs/training/07_live.ipynb #cdf662aa
-_W, _H, _LEFT, _RIGHT, _TOP, _BOTTOM = 380, 170, 46, 78, 12, 24  # pixels: the picture and its margins
+# %% ../../nbs/training/07_live.ipynb #e8edc0a2
+_W, _H, _LEFT, _RIGHT, _TOP, _BOTTOM = 412, 170, 46, 110, 14, 24  # pixels: the picture and its margins
 _TRAIN, _VALID, _GREY = '#2f86d1', '#d9690f', '#888888'
 _MOST = 150  # points in a line; more cannot be told apart at this width
 
-def _scale(lines):
-    "A function from (batch, loss) to pixels, and the bounds."
+def _scale(lines, top=None):
+    "A function from (batch, loss) to pixels, and the bounds; what is above `top` is drawn there."
     xs, ys = zip(*(p for line in lines for p in line), strict=True)
-    x1, low, high = max(*xs, 1), min(ys), max(ys)
+    x1, low, high = max(*xs, 1), min(ys), top or max(ys)
     span = high - low or 1
-    to = lambda x, y: (_LEFT + x/x1*(_W - _LEFT - _RIGHT), _H - _BOTTOM - (y - low)/span*(_H - _TOP - _BOTTOM))
+    to = lambda x, y: (_LEFT + x/x1*(_W - _LEFT - _RIGHT),
+                       _H - _BOTTOM - (min(y, high) - low)/span*(_H - _TOP - _BOTTOM))
     return to, (x1, low, high)
 
 # %% ../../nbs/training/07_live.ipynb #3d435428
@@ -85,23 +87,36 @@ def _apart(ys, gap=13):
     middle, sign = sum(ys)/2, 1 if ys[0] >= ys[1] else -1
     return [middle + sign*gap/2, middle - sign*gap/2]
 
-# %% ../../nbs/training/07_live.ipynb #de9cd8f6
+# %% ../../nbs/training/07_live.ipynb #846abad6
+def _losses(points): return [y for _, y in points]
+
+def _reached(valid, to):
+    "What the validation loss came to, written where it leaves the drawing."
+    x, y = to(*max(valid, key=lambda p: p[1]))
+    side = 'start' if x < _W/2 else 'end'
+    return f'<text x="{x:.0f}" y="{y - 4:.0f}" fill="{_VALID}" text-anchor="{side}">↑ {reached(_losses(valid))}</text>'
+
+def _finite(points): return [p for p in points if math.isfinite(p[1])]
+
+# %% ../../nbs/training/07_live.ipynb #848cd046
 def loss_svg(
     train: list,  # (batch, loss) points of the training loss
     valid: list,  # (batch, loss) points of the validation loss
 ) -> str:
     "Both losses as a small SVG drawing; an infinite or missing loss is left out."
-    lines = [([p for p in ps if math.isfinite(p[1])], *style) for ps, *style in (
-        (train, _TRAIN, 'none', 'training'), (valid, _VALID, '5 4', 'validation'))]
+    train, valid = _finite(train), _finite(valid)
+    lines = (train, _TRAIN, 'none', 'training, smoothed'), (valid, _VALID, '5 4', 'validation')
     lines = [line for line in lines if line[0]]
     if not lines: return ''
-    to, bounds = _scale([line[0] for line in lines])
+    top = loss_top(_losses(train), _losses(valid))
+    to, bounds = _scale([line[0] for line in lines], top)
     drawn, ys = zip(*(_line(points, to, *style) for points, *style in lines), strict=True)
     body = ''.join(text.format(f'{y + 4:.1f}') for text, y in zip(drawn, _apart(ys), strict=True))
+    if top: body += _reached(valid, to)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{_W}" height="{_H}" font-family="sans-serif" '
             f'font-size="11">{_frame(*bounds)}{body}</svg>')
 
-# %% ../../nbs/training/07_live.ipynb #de19d63b
+# %% ../../nbs/training/07_live.ipynb #fe7beb7c
 def _from_to(points, name):
     return f'{name} loss from {points[0][1]:.3g} to {points[-1][1]:.3g}' if points else ''
 
@@ -111,7 +126,9 @@ def loss_html(
 ) -> str:
     "Both losses as an image with an alternative text; nothing where there is no line to draw yet."
     if len(train) < 2: return ''
-    alt = '; '.join(filter(None, [_from_to(train, 'training'), _from_to(valid, 'validation')]))
+    losses = _losses(_finite(valid))
+    above = f'{reached(losses)}, above the scale' if loss_top(_losses(_finite(train)), losses) else ''
+    alt = '; '.join(filter(None, [_from_to(train, 'smoothed training'), _from_to(valid, 'validation'), above]))
     data = base64.b64encode(loss_svg(train, valid).encode()).decode()
     return f'<img alt="Losses: {alt}" width="{_W}" height="{_H}" src="data:image/svg+xml;base64,{data}">'
 
@@ -136,7 +153,13 @@ class _Display:
         if gone > .5 and n < len(learn.dl): self.checking.show(bar_html(n, len(learn.dl), 'batch', gone), f'batch {n}')
         elif self.checking.handle: self.checking.close()
 
-# %% ../../nbs/training/07_live.ipynb #49f07108
+# %% ../../nbs/training/07_live.ipynb #1df39642
+def _which(epoch, n):
+    "Epochs count from 0, people from 1; so both."
+    place = {0: 'the first', n - 1: 'the last'}.get(epoch, f'number {epoch + 1}')
+    return f'{epoch} ({place} of {n})'
+
+# %% ../../nbs/training/07_live.ipynb #16de4d43
 class ProgressCallback(_Display, Callback):
     "Shows a table of the epochs, a bar for the current one, and the losses, while a model trains."
     order = 60
@@ -161,9 +184,8 @@ class ProgressCallback(_Display, Callback):
         if not self.wide: print(line_text(self._cells(learn)[-1]), flush=True)
 
     def after_interrupt(self, learn):
-        where = f'in epoch {learn.epoch} of 0 to {learn.n_epoch - 1}, ' if learn.n_epoch > 1 else ''
-        self.note = (f'Stopped {where}after {learn.iter} of {len(learn.dl)} batches. '
-                     'What was learnt until then is kept.')
+        where = f'in epoch {_which(learn.epoch, learn.n_epoch)}, ' if learn.n_epoch > 1 else ''
+        self.note = f'Stopped {where}after {learn.iter} of {len(learn.dl)} batches; what was learnt is kept.'
         if len(self.times) < len(learn.recorder.values): self.after_epoch(learn)
         if not self.wide: print(self.note, flush=True)
 

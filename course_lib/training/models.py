@@ -9,7 +9,7 @@ __all__ = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'alexne
            'efficientnet_b0', 'efficientnet_b1', 'efficientnet_v2_s', 'convnext_tiny', 'convnext_small',
            'convnext_base', 'regnet_y_400mf', 'regnet_y_1_6gf', 'vit_b_16', 'swin_t', 'swin_v2_t', 'Arch', 'find_arch',
            'model_stats', 'TimmBody', 'ExpectSize', 'AdaptiveConcatPool2d', 'SigmoidRange', 'create_head',
-           'WeightsError', 'read_weights', 'create_vision_model', 'build_model', 'split_groups']
+           'WeightsError', 'read_weights', 'check_names', 'create_vision_model', 'build_model', 'split_groups']
 
 # %% ../../nbs/training/02_models.ipynb #14beb22a
 import difflib
@@ -338,11 +338,19 @@ def _set_channels(body, n_in, pretrained):
     conv.weight, conv.in_channels = nn.Parameter(weight if pretrained else torch.empty_like(weight)), n_in
     if not pretrained: nn.init.kaiming_normal_(conv.weight)
 
-# %% ../../nbs/training/02_models.ipynb #73f35d00
+# %% ../../nbs/training/02_models.ipynb #4e897a6c
 class WeightsError(ValueError):
     "A file of weights that cannot be read, or that does not fit the network."
 
+_SUFFIXES = '.pth', '.pt', '.bin', '.safetensors'
+
+def _a_folder(file):
+    names = sorted(o.name for o in file.iterdir() if o.suffix in _SUFFIXES)
+    some = f' ({", ".join(names[:3])}{", …" if names[3:] else ""})' if names else ''
+    return WeightsError(f'{file} is a folder: name a file in it{some}, or set it as weights_path')
+
 def _missing(file):
+    if file.is_dir(): return _a_folder(file)
     if not file.parent.is_dir(): return WeightsError(f'there is no weights file {file}: its folder does not exist')
     near = difflib.get_close_matches(file.name, [o.name for o in file.parent.iterdir() if o.is_file()], 3, cutoff=.5)
     hint = f'did you mean {" or ".join(near)}?' if near else 'give a .pth or .safetensors file'
@@ -451,7 +459,7 @@ def _load_body(arch, net, body, names, file):
     with torch.no_grad():
         for k in _same(own, tensors): own[k].copy_(tensors[k])
 
-# %% ../../nbs/training/02_models.ipynb #3fb8e866
+# %% ../../nbs/training/02_models.ipynb #b92b2b4e
 def _torchvision_source(name):
     from torchvision.models import get_model_weights
     url = get_model_weights(name).DEFAULT.url
@@ -459,7 +467,7 @@ def _torchvision_source(name):
     return name, dict(url=url, sha256=found and found[1])
 
 def _timm_url(cfg):
-    if cfg.url and str(cfg.url).endswith(('.pth', '.pt', '.bin', '.safetensors')): return cfg.url
+    if cfg.url and str(cfg.url).endswith(_SUFFIXES): return cfg.url
     file = cfg.hf_hub_filename or 'model.safetensors'
     return f'https://huggingface.co/{cfg.hf_hub_id}/resolve/main/{file}' if cfg.hf_hub_id else None
 
@@ -505,7 +513,20 @@ def _body_for(arch, n_in, file):
 
 def _join(body, head): return nn.Sequential(OrderedDict(body=body, head=head)).train()
 
-# %% ../../nbs/training/02_models.ipynb #ac012f68
+# %% ../../nbs/training/02_models.ipynb #56d0a051
+def check_names(
+    given,     # names of arguments that were meant for the head
+    *funcs,    # what was called with them
+):
+    "Raises `TypeError`, with near names, for one that neither a head nor any of `funcs` takes."
+    own = [k for f in funcs for k, p in inspect.signature(f).parameters.items() if p.kind != p.VAR_KEYWORD]
+    for name in given:
+        if name in own or name in _HEAD_ARGS: continue
+        near = difflib.get_close_matches(name, {*own, *_HEAD_ARGS}, 3)
+        hint = f'did you mean {" or ".join(near)}?' if near else f'a head takes {", ".join(_HEAD_ARGS)}'
+        raise TypeError(f'no argument is called {name!r}: {hint}')
+
+# %% ../../nbs/training/02_models.ipynb #c5c3bebb
 def _count(n, what):
     if isinstance(n, int) and not isinstance(n, bool) and n > 0: return n
     raise ValueError(f'{what}={n!r}: give a whole number, 1 or more')
@@ -522,7 +543,7 @@ def create_vision_model(
 ) -> nn.Sequential:                  # `body` and `head`; also has `arch_config` (dict or None) and `pretrained` (bool)
     "The body of `arch`, with pretrained weights where there are any, and a new head. Raises ValueError."
     arch, n_out, n_in = find_arch(arch), _count(n_out, 'n_out'), _count(n_in, 'n_in')
-    if wrong := head.keys() - _HEAD_ARGS: raise TypeError(f'unknown {wrong}: a head takes {", ".join(_HEAD_ARGS)}')
+    check_names(head, create_vision_model)
     file = _file_for(arch, weights, pretrained)
     body, shape = _body_for(arch, n_in, file)
     new_head = custom_head or create_head(shape[1], n_out, pool=len(shape) == 4, **head)

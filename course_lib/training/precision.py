@@ -48,7 +48,7 @@ def to_float(
     if isinstance(x, (tuple, list)): return type(x)(to_float(v) for v in x)
     return x.float() if torch.is_tensor(x) and x.dtype in (torch.bfloat16, torch.float16) else x
 
-# %% ../../nbs/training/05_precision.ipynb #bd15ca95
+# %% ../../nbs/training/05_precision.ipynb #f83f9167
 class Precision:
     "Which numbers a model computes with: 'auto', 'fp32', 'bf16' or 'fp16'."
     def __init__(self, name: str = 'auto'):
@@ -62,7 +62,8 @@ class Precision:
         self.device = torch.device(device)
         self.dtype = NAMES[self.name]
         if self.name == 'auto' and is_heavy(model): self.dtype = best_dtype(device)
-        self.channels_last = has_convs(model) and self.device.type in ('cpu', 'cuda')
+        flat = all(p.dim() < 5 for p in model.parameters())  # channels_last is for pictures, not for volumes
+        self.channels_last = flat and has_convs(model) and self.device.type in ('cpu', 'cuda')
         model.to(self.device, memory_format=torch.channels_last if self.channels_last else torch.preserve_format)
         if self.dtype is not torch.float16: self.scaler = None
         elif self.scaler is None: self.scaler = torch.amp.GradScaler(self.device.type)
@@ -71,21 +72,21 @@ class Precision:
         "A batch (tensors in tuples) on the device, in the memory order the model likes."
         if isinstance(x, (tuple, list)): return tuple(self.batch(o) for o in x)
         if not torch.is_tensor(x): return x
-        x = x.to(self.device, non_blocking=True)
+        x = x.to(self.device, non_blocking=self.device.type == 'cuda')
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
 
     def autocast(self):
         "The context for the forward pass."
         return torch.autocast(self.device.type, dtype=self.dtype) if self.dtype else nullcontext()
 
-    def backward(self, loss, opt):
-        "Gradients of `loss`, in their true size."
+    def backward(self, loss):
+        "Gradients of `loss`; with float16 they stay scaled up until the step, so several batches may add theirs."
         (self.scaler.scale(loss) if self.scaler else loss).backward()
-        if self.scaler: self.scaler.unscale_(opt)
 
     def step(self, opt):
         "One step of `opt`; with float16 it is left out where a gradient overflowed."
         if not self.scaler: return opt.step()
+        self.scaler.unscale_(opt)
         self.scaler.step(opt)
         self.scaler.update()
 

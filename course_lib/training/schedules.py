@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['sched_no', 'sched_lin', 'sched_cos', 'sched_exp', 'combine', 'one_cycle_lr', 'one_cycle_mom', 'even_mults',
-           'lr_groups']
+           'check_rate', 'lr_groups']
 
 # %% ../../nbs/training/01_schedules.ipynb #f3ef2446
 import math
@@ -80,20 +80,23 @@ def even_mults(
     if not (start > 0 and stop > 0): raise ValueError(f'from {start} to {stop} in equal factors: both must be above 0')
     return [float(stop)] if n == 1 else [sched_exp(start, stop, i/(n - 1)) for i in range(n)]
 
-# %% ../../nbs/training/01_schedules.ipynb #e5cf04fa
+# %% ../../nbs/training/01_schedules.ipynb #24e4eb03
 def _spread(lr, n):
     if isinstance(lr, list | tuple): return list(lr)
     if not isinstance(lr, slice): return [lr]*n
     if lr.step is not None or lr.stop is None: raise ValueError(f'{lr}: write slice(lowest, highest) or slice(highest)')
-    low, high = lr.start, _rate(lr.stop)
-    return [high/10]*(n - 1) + [high] if low is None else even_mults(_rate(low), high, n)
+    low, high = lr.start, check_rate(lr.stop)
+    return [high/10]*(n - 1) + [high] if low is None else even_mults(check_rate(low), high, n)
 
-def _rate(lr):
-    if not isinstance(lr, str):
-        try: lr = float(lr)
-        except (TypeError, ValueError): pass
-    if isinstance(lr, float) and 0 <= lr < math.inf: return lr
-    raise ValueError(f'{lr!r} is no learning rate: give a number such as 1e-3, or a slice of two')
+def check_rate(
+    lr,                # what was given
+    name: str = 'lr',  # as which argument
+) -> float:
+    "`lr` as a number. Raises ValueError where it is no learning rate."
+    try: rate = math.nan if isinstance(lr, str) else float(lr)
+    except (TypeError, ValueError): rate = math.nan
+    if 0 < rate < math.inf: return rate
+    raise ValueError(f'{name}={lr!r}: a learning rate is a number above 0, such as 1e-3')
 
 def lr_groups(
     lr: float | slice | Sequence[float],  # one rate, slice(lowest, highest), slice(highest), or one for each group
@@ -102,4 +105,4 @@ def lr_groups(
     "The learning rate of each group of layers, from the input to the head. Raises ValueError."
     rates = _spread(lr, n_groups)
     if len(rates) != n_groups: raise ValueError(f'{len(rates)} learning rates for {n_groups} groups of layers')
-    return [_rate(r) for r in rates]
+    return [check_rate(r) for r in rates]

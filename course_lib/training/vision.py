@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['vision_learner']
 
-# %% ../../nbs/training/12_vision.ipynb #f849869f
+# %% ../../nbs/training/12_vision.ipynb #77a02518
 from pathlib import Path
 
 from torch import nn
 
 from ..data.blocks import ImageBlock
 from .learner import Learner
-from .models import create_vision_model, model_stats, split_groups
+from .models import check_names, create_vision_model, model_stats, split_groups
 
 # %% ../../nbs/training/12_vision.ipynb #53e5ec7a
 def _check_pictures(dls):
@@ -30,7 +30,7 @@ def _outputs(dls, n_out):
     if not n_out: raise ValueError('the data does not say how many outputs the model needs: give n_out')
     return n_out
 
-# %% ../../nbs/training/12_vision.ipynb #78ff98c8
+# %% ../../nbs/training/12_vision.ipynb #11d760f7
 def vision_learner(
     dls,                    # loaders of pictures
     arch,                   # an architecture of torchvision or timm, by name or function
@@ -55,6 +55,7 @@ def vision_learner(
 ) -> Learner:
     "A learner for pictures: a pretrained body, frozen, and a new head. Raises `ValueError`."
     _check_pictures(dls)
+    check_names(head, vision_learner, create_vision_model)
     model = create_vision_model(arch, _outputs(dls, n_out), weights, pretrained, custom_head=custom_head, init=init,
                                 **head)
     if normalize: dls.add_normalize(*model_stats(arch))
