@@ -142,7 +142,8 @@ def test_transforms_that_are_none(bears, wrong, message):
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(blocks=(ImageBlock, 'cat')), "blocks=(ImageBlock, 'cat')"), (dict(get_items=Path('bears')), "Path('bears') is no function"),
+    (dict(blocks=(ImageBlock, 'cat')), "blocks=(ImageBlock, 'cat')"),
+    (dict(get_items=Path('bears')), "Path('bears') is no function"),
     (dict(get_y='parent'), "get_y='parent' is no function: give one, such as get_y=parent_label"),
     (dict(get_x=3), 'get_x=3 '), (dict(splitter=.2), 'splitter=0.2 '),
     (dict(splitter=RandomSplitter), 'splitter=RandomSplitter is the class'),
