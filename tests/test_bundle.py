@@ -19,6 +19,7 @@ from course_lib.data.transforms import RandomResizedCrop, Resize, aug_transforms
 from course_lib.serving import bundle
 from course_lib.serving.bundle import BundleError, BundleNotFound, load_learner
 from course_lib.training.learner import Learner
+from course_lib.training.models import create_vision_model
 from course_lib.training.vision import vision_learner
 
 
@@ -159,6 +160,27 @@ def test_own_code_is_refused_before_anything_is_written(photos, here):
     mine.predict(get_image_files(photos)[0])
     with pytest.raises(BundleError, match='shrink'): mine.export('x')
     assert not (here/'models').exists()
+
+
+def test_a_batch_transform_that_predicting_needs(photos, here):
+    from torchvision.transforms import v2
+
+    class Darker:
+        def __call__(self, x): return x/2
+        valid = __call__
+    for tfm, name in ((v2.Normalize([.5]*3, [.2]*3), 'Normalize'), (Darker(), 'Darker')):
+        mine = vision_learner(loaders(photos, batch_tfms=[tfm]), 'squeezenet1_1', pretrained=False, normalize=False)
+        with pytest.raises(BundleError, match=f'batch_tfms holds {name}, which is applied when predicting'):
+            mine.export('x')
+    assert not (here/'models').exists()
+
+
+def test_a_batch_transform_of_training_only(photos, capsys):
+    def darker(x): return x/2
+    mine = vision_learner(loaders(photos, batch_tfms=[darker]), 'squeezenet1_1', pretrained=False)
+    there, photo = load_learner(mine.export('x')), get_image_files(photos)[0]
+    assert 'only training uses it: darker' in capsys.readouterr().out
+    assert torch.allclose(mine.predict(photo)[2], there.predict(photo)[2], atol=1e-6)
 
 
 def test_a_model_changed_since(photos, capsys):
@@ -331,6 +353,35 @@ def test_every_part_of_the_description_is_checked(file):
     for words in ('', '[]', '{', '3', '['*50000, 'null'):
         file.write_bytes(save(load(original), metadata={bundle.KEY: words}))
         assert 'damaged' in refused(file)
+
+
+@pytest.mark.parametrize('change', [
+    {'spatial': False}, {'spatial': True}, {'spatial': False, 'head': {'ps': [.1]*9}},
+    {'spatial': False, 'head': {'lin_ftrs': [3]*50}}])
+def test_a_huge_model_is_only_planned(file, monkeypatch, change):
+    built, build = [], torch.nn.Linear.__init__
+
+    def watched(self, *args, **kwargs):
+        build(self, *args, **kwargs)
+        built.append(self.weight.device.type)
+    monkeypatch.setattr(torch.nn.Linear, '__init__', watched)
+    about = described(file)
+    arch = {**about['arch'], 'library': 'timm', 'name': 'vit_large_patch16_224', **change}
+    rewrite(file, {**about, 'arch': {**arch, 'head': {**about['arch']['head'], **change.get('head', {})}}})
+    assert refused(file) and set(built) == {'meta'}
+
+
+@pytest.mark.parametrize('name', ['torchvision:densenet121', 'torchvision:swin_t', 'timm:vit_tiny_patch16_224'])
+def test_the_plan_is_the_model(name):
+    model = create_vision_model(name, 3, pretrained=False)
+    assert bundle._shapes(bundle._plan(model.arch_config)) == bundle._shapes(model)
+
+
+def test_a_model_without_a_plan(photos):
+    learn = vision_learner(loaders(photos), 'regnet_y_400mf', pretrained=False)
+    assert bundle._plan(learn.arch_config) is None
+    there, photo = load_learner(learn.export('x')), get_image_files(photos)[0]
+    assert torch.allclose(learn.predict(photo)[2], there.predict(photo)[2], atol=1e-6)
 
 
 def test_other_tensors(file):

@@ -8,12 +8,13 @@ import time
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_lib.training.callbacks import STEPS, Callback
+from course_lib.training.callbacks import STEPS, Callback, CancelBatchException
 from course_lib.training.guards import LossIsNaN, OutOfMemory, TargetError
 from course_lib.training.learner import Learner
 from course_lib.training.loop import Loop
@@ -63,9 +64,10 @@ class At(Callback):
         if learn.training and learn.epoch == self.at and learn.iter == self.k: raise self.error
 
 
+@pytest.mark.parametrize('precision', ['auto', 'fp32', 'fp16'])
 @pytest.mark.parametrize('event', ['before_batch', *STEPS, 'after_batch'])
-def test_interrupt_at_any_moment(learn, event, capsys):
-    start = weights(learn)
+def test_interrupt_at_any_moment(learn, event, precision, capsys):
+    start = weights(learn.to_precision(precision))
     learn.fit(3, 1e-2, cbs=At(KeyboardInterrupt, 2, event, epoch=1))
     assert learn.interrupted and 'Stopped in epoch 1 (number 2 of 3), after 2 of 6 batches;' in capsys.readouterr().out
     assert len(learn.recorder.values) == 2 and math.isnan(learn.recorder.values[1][1])
@@ -74,6 +76,34 @@ def test_interrupt_at_any_moment(learn, event, capsys):
     learn.get_preds()
     learn.fit(1, 1e-2)
     assert not learn.interrupted and len(learn.recorder.values) == 1
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+def test_interrupt_in_the_middle_of_a_step(learn, precision):
+    learn.to_precision(precision)
+    quiet(learn, 1)
+    with mock.patch.object(type(learn.opt), 'step', side_effect=KeyboardInterrupt): quiet(learn, 1)
+    assert learn.interrupted
+    before = weights(learn)
+    quiet(learn, 1)
+    assert not learn.interrupted and not torch.equal(before, weights(learn)) and torch.isfinite(weights(learn)).all()
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+def test_batch_left_between_backward_and_step_keeps_its_gradients(dls, precision):
+    "As gradient accumulation does: a step in every second batch only."
+    class Skip(Callback):
+        def after_backward(self, learn):
+            if learn.iter % 2 == 0: raise CancelBatchException()
+    halved = SimpleNamespace(train=[(o[i:i + 16], t[i:i + 16]) for o, t in dls.train for i in (0, 16)], valid=None)
+    def loss(pred, targ): return F.cross_entropy(pred, targ, reduction='sum')/320
+    ends = []
+    for data, cbs in ((dls, None), (halved, Skip)):
+        torch.manual_seed(0)
+        learn = Learner(data, nn.Linear(2, 3), loss, opt_func=torch.optim.SGD).to_precision(precision)
+        ends.append(weights(quiet(learn, 2, .3, cbs=cbs)))
+    assert torch.allclose(*ends, atol=1e-3 if precision == 'fp16' else 1e-5)
+    quiet(learn, 1, 1e-3)
 
 
 def test_interrupt_in_validation_and_before_the_first_batch(learn, capsys):
@@ -115,6 +145,24 @@ def test_nan_stops_with_advice(dls):
     flat = SimpleNamespace(train=[(x, x) for x, _ in dls.train], valid=None)
     wild = Learner(flat, nn.Linear(2, 2), F.mse_loss, opt_func=torch.optim.SGD)
     with pytest.raises(LossIsNaN, match=r'1e\+30 here: try 1e\+29.*lr_find'): quiet(wild, 5, 1e30)
+
+
+def test_nan_between_two_looks_shows_at_the_end_of_the_epoch(learn):
+    class Spoil(Callback):
+        "As on a graphics card, where the guard does not look at the last batch."
+        def after_step(self, learn):
+            if learn.epoch == 1 and learn.iter == 5: learn.loss = learn.loss*math.nan
+    with pytest.raises(LossIsNaN, match='mean training loss of epoch 1 is nan.*lr_find'): quiet(learn, 3, cbs=Spoil)
+
+
+def test_numpy_numbers_of_epochs(learn):
+    quiet(learn, np.int64(2))
+    assert len(learn.recorder.values) == 2
+
+
+def test_nothing_to_predict(learn):
+    for kwargs in ({}, dict(with_decoded=True), dict(with_loss=True, with_input=True)):
+        with pytest.raises(ValueError, match='no items to predict: this loader'): learn.get_preds(dl=[], **kwargs)
 
 
 def test_tiny_training_set():
@@ -187,7 +235,7 @@ def test_unwritable_place_without_torch_internals(learn, tmp_path):
     assert 'enforce' not in str(e.value) and not list((tmp_path/'models').iterdir())
 
 
-@pytest.mark.parametrize('pretrained', [True, False])
+@pytest.mark.parametrize('pretrained', [True, False, None])
 @pytest.mark.parametrize('args, words', [((0,), 'epochs=0'), ((-1,), 'epochs=-1'), (('3',), "epochs='3'"),
                                          ((1.5,), 'epochs=1.5: a whole number, 1 or more'), ((1, 0), 'base_lr=0'),
                                          ((1, math.nan), 'base_lr=nan'), ((1, 1e-3, -1), 'freeze_epochs=-1')])
@@ -197,10 +245,19 @@ def test_fine_tune_refuses_at_once(learn, capsys, pretrained, args, words):
     assert torch.equal(start, weights(learn)) and not capsys.readouterr().out
 
 
+def test_fine_tune_skips_the_frozen_epoch_only_without_pretrained_weights(learn, capsys):
+    class Frozen(Callback):
+        def before_fit(self, learn): seen.append(not learn.model[0].weight.requires_grad)
+    for pretrained, phases in ((None, [True, False]), (True, [True, False]), (False, [False])):
+        learn.pretrained, seen = pretrained, []
+        with learn.no_bar(), learn.changed_cbs(Frozen): learn.fine_tune(1, pct_start=.5)
+        assert seen == phases and ('no pretrained weights' in capsys.readouterr().out) == (pretrained is False)
+
+
 def test_nothing_to_train_on_is_said_first(learn, dls, capsys):
     learn.dls = SimpleNamespace(train=[], valid=[])
     for train in (learn.fit, learn.fit_one_cycle, learn.fine_tune):
-        with pytest.raises(ValueError, match='nothing to train on.*learn.dls = dls'): train(1)
+        with pytest.raises(ValueError, match='nothing to train on.*same labels and.*learn.dls = dls'): train(1)
     assert not capsys.readouterr().out
 
 
@@ -238,6 +295,16 @@ def test_finder_leaves_no_trace(dls, opt_func):
     assert torch.equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1] and torch.equal(ends[0][2], ends[1][2])
 
 
+def test_finder_between_thawing_and_training(learn):
+    for p in learn.model[0].parameters(): p.requires_grad_(False)
+    quiet(learn, 1)
+    for p in learn.model[0].parameters(): p.requires_grad_(True)
+    with learn.no_bar(): learn.lr_find(show_plot=False, suggest_funcs=None)
+    before = learn.model[0].weight.clone()
+    quiet(learn, 1)
+    assert not torch.equal(before, learn.model[0].weight)
+
+
 def test_lone_values_in_a_terminal(learn):
     with contextlib.redirect_stdout(io.StringIO()) as out: learn.fit(2)
     lines = out.getvalue().splitlines()
@@ -248,8 +315,11 @@ def test_lone_values_in_a_terminal(learn):
 
 
 def test_empty_record_can_be_drawn():
-    Recorder().plot_loss()
-    Recorder().plot_lr()
+    shown = []
+    with mock.patch('course_lib.training.recorder.show_figure', lambda fig, alt: shown.append(alt)):
+        Recorder().plot_loss()
+        Recorder().plot_lr()
+    assert shown[0] == 'No losses yet.' and shown[1].startswith('Learning rate and momentum of 0 batches')
 
 
 def test_frozen_norm_layers(dls):
@@ -261,6 +331,18 @@ def test_frozen_norm_layers(dls):
         quiet(learn, 1, 1e-2)
         after = norm.running_mean, norm.weight, learn.model[0].weight
         assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [not train_bn, not train_bn, True]
+
+
+def test_frozen_norm_layers_without_weights(dls):
+    model = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16, affine=False), nn.ReLU(),
+                          nn.BatchNorm1d(16, affine=False), nn.Linear(16, 3))
+    learn = Learner(dls, model, F.cross_entropy, splitter=lambda m: [m[:2], m[3:]], train_bn=False)
+    learn.freeze()
+    quiet(learn, 1)
+    assert not model[1].running_mean.any() and model[3].running_mean.any()
+    learn.unfreeze()
+    quiet(learn, 1)
+    assert model[1].running_mean.any()
 
 
 def test_optimiser_follows_what_may_change(learn):

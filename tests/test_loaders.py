@@ -115,8 +115,9 @@ def test_validation_is_never_augmented(files):
 
 def test_normalize_is_last_and_only_once(files):
     dls = make_loaders(dataset(files), dataset(files, split='valid'), bs=8, batch_tfms=aug_transforms(), device='cpu')
-    norm = dls.add_normalize([.5]*3, [.25]*3)
-    assert dls.add_normalize([0.]*3, [1.]*3) is norm
+    plain, dls = dls, dls.normalized([.5]*3, [.25]*3)
+    norm = dls.batch_tfms[-1]
+    assert dls.normalized([0.]*3, [1.]*3) is dls and not any(isinstance(t, Normalize) for t in plain.batch_tfms)
     for dl in dls: assert dl.batch_tfms[-1] is norm and sum(isinstance(t, Normalize) for t in dl.batch_tfms) == 1
     xb = dls.test_dl(files[:1]).one_batch()[0]
     grey = 10*int(files[0].stem)/255
@@ -186,3 +187,11 @@ def test_a_function_that_writes_does_not_reach_what_is_kept(files):
     assert (ds.cache.get(bright) == 200).all()
     late = dataset(files, item_tfms=[Resize(16), left_half_black])
     assert (late[bright][0] == 0).all() and (late.cache.get(bright) == 200).all()
+
+
+def test_other_transforms_forget_what_was_kept(files):
+    for split in ('train', 'valid'):
+        ds = dataset(files, split=split)
+        before = ds[0][0].shape
+        ds.item_tfms = [Resize(12, 'squish')]
+        assert before != ds[0][0].shape == (3, 12, 12), split

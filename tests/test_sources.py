@@ -238,6 +238,18 @@ def test_a_damaged_sample_is_drawn_again(place, capsys, monkeypatch):
     assert [p.name for p in (place/'storage').iterdir()] == ['bears_sample']
 
 
+def test_two_notebooks_download_at_once(place, site, capsys, monkeypatch):
+    "The slower one finds the folder there already, and takes it rather than drawings."
+    whole = sources.unzip
+
+    def slower(archive, folder, **limits):
+        whole(archive, folder, **limits)
+        return whole(archive, folder, **limits)
+    monkeypatch.setattr(sources, 'unzip', slower)
+    assert get_data('bears').name == 'bears' and 'downloaded earlier' in capsys.readouterr().out
+    assert not [o.name for o in (place/'storage').iterdir() if o.name.startswith('.')]
+
+
 def test_an_interrupted_drawing_leaves_nothing(place, monkeypatch):
     def stop(folder):
         fill(folder)

@@ -117,7 +117,7 @@ def look_up_grid(
     scale = z.reciprocal()
     return torch.stack([x*scale, y*scale], -1)
 
-# %% ../../nbs/data/05_augment.ipynb #31b50bba
+# %% ../../nbs/data/05_augment.ipynb #ab612bd1
 PAD_MODES, MODES = ('reflection', 'zeros', 'border'), ('bilinear', 'nearest', 'bicubic')
 
 def _is_plain(x): return isinstance(x, torch.Tensor) and not isinstance(x, tv_tensors.TVTensor)
@@ -139,8 +139,9 @@ def move_pixels(
     "`x` seen through `mats`, computed in float32 and returned in its own type and memory layout."
     old = x.as_subclass(torch.Tensor).float()
     if x.ndim == 3: old = old[:, None]
-    if shrink > 1: old = F.interpolate(old, [max(1, n//shrink) for n in old.shape[-2:]], mode='area')
+    if shrink > 1: old = F.avg_pool2d(old, [min(shrink, n) for n in old.shape[-2:]])
     grid = look_up_grid(mats.to(x.device), size, align_corners)
+    if pad_mode == 'border' and align_corners: grid, pad_mode = grid.clamp(-1, 1), 'zeros'  # MPS lacks 'border'
     new = F.grid_sample(old, grid, mode, pad_mode, align_corners)
     if mode == 'bicubic': new = new.clamp(0, 1)
     new = (new[:, 0] if x.ndim == 3 else new).to(x.dtype, memory_format=_layout(x))

@@ -8,10 +8,12 @@ __all__ = ['memory_limit', 'MemoryCache', 'in_threads', 'one_torch_thread', 'Ite
            'show_items', 'apply_batch', 'is_normalize', 'normalize_last', 'check_bs', 'DataLoader', 'describe',
            'labels_of', 'DataLoaders', 'make_loaders']
 
-# %% ../../nbs/data/07_loaders.ipynb #1ad02f19
+# %% ../../nbs/data/07_loaders.ipynb #7f773ae2
+import copy
 import math
 import numbers
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -78,14 +80,20 @@ def in_threads(
     "`f` of each of `items`, in order, several at once."
     return list(_pool(os.getpid()).map(f, items))
 
-# %% ../../nbs/data/07_loaders.ipynb #8f125f1a
+# %% ../../nbs/data/07_loaders.ipynb #e127ff74
+_LOCK, _INSIDE = threading.Lock(), []  # the number of threads to go back to, once for everybody inside
+
 @contextmanager
 def one_torch_thread():
-    "Inside, torch does not share out one operation among several cores."
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    "Inside, torch does not share out one operation among several cores; may overlap with other threads of Python."
+    with _LOCK:
+        _INSIDE.append(_INSIDE[0] if _INSIDE else torch.get_num_threads())
+        torch.set_num_threads(1)
     try: yield
-    finally: torch.set_num_threads(before)
+    finally:
+        with _LOCK:
+            before = _INSIDE.pop()
+            if not _INSIDE: torch.set_num_threads(before)
 
 # %% ../../nbs/data/07_loaders.ipynb #4305a895
 class ItemError(ValueError):
@@ -159,7 +167,7 @@ class _Reading:
                 elif self.split == 'train': x = varied_part(tfm, x, self.split)
         return x
 
-# %% ../../nbs/data/07_loaders.ipynb #d7e9f7b9
+# %% ../../nbs/data/07_loaders.ipynb #3108c4ac
 class ItemDataset(_Reading, torch.utils.data.Dataset):
     "Items with their targets, read when asked for and kept in memory while they fit."
     def __init__(
@@ -174,8 +182,15 @@ class ItemDataset(_Reading, torch.utils.data.Dataset):
         limit=None,      # bytes to keep in memory; `memory_limit()` if None
     ):
         self.items, self.x_block, self.y_block, self.targs = items, x_block, y_block, targs
-        self.item_tfms, self.split, self.get_x = as_list(item_tfms), split, get_x
-        self.cache = MemoryCache(memory_limit() if limit is None else limit)
+        self.split, self.get_x, self.limit = split, get_x, memory_limit() if limit is None else limit
+        self.item_tfms = item_tfms
+
+    @property
+    def item_tfms(self): return self._item_tfms
+
+    @item_tfms.setter
+    def item_tfms(self, tfms):  # what is in memory went through the old ones
+        self._item_tfms, self.cache = as_list(tfms), MemoryCache(self.limit)
 
     def __len__(self): return len(self.items)
 
@@ -265,7 +280,7 @@ def check_bs(bs):
         raise ValueError(f'bs={bs!r}: a batch size is a whole number, 1 or more')
     return int(bs)
 
-# %% ../../nbs/data/07_loaders.ipynb #60b6078b
+# %% ../../nbs/data/07_loaders.ipynb #df130b38
 class _Batches:
     "Single batches of a loader."
     bs = property(lambda self: self.batch_size)
@@ -275,9 +290,10 @@ class _Batches:
 
     def finish(self, xb, yb):
         "A batch as `collate` makes it, moved to the device and through the batch transforms."
-        with one_torch_thread(): xb = self.dataset.x_block.finish(xb.to(self.device, non_blocking=True))
+        pinned = self.device.type == 'cuda'  # elsewhere the memory might be used again before it has been copied
+        with one_torch_thread(): xb = self.dataset.x_block.finish(xb.to(self.device, non_blocking=pinned))
         for tfm in self.batch_tfms: xb = apply_batch(tfm, xb, self.split)
-        return xb, None if yb is None else yb.to(self.device, non_blocking=True)
+        return xb, None if yb is None else yb.to(self.device, non_blocking=pinned)
 
     def read(self, idxs):
         "The items with the numbers `idxs` as a batch, read in this process."
@@ -308,7 +324,7 @@ class _Shown(_Batches):
         show_items(undo_batch(xb, self.batch_tfms).cpu(), yb, self.dataset.x_block, self.dataset.y_block,
                    nrows, ncols, figsize)
 
-# %% ../../nbs/data/07_loaders.ipynb #0ab4f695
+# %% ../../nbs/data/07_loaders.ipynb #b25fc948
 class DataLoader(_Shown, torch.utils.data.DataLoader):
     "Batches of an `ItemDataset`, on the device and ready for the model."
     def __init__(
@@ -337,10 +353,17 @@ class DataLoader(_Shown, torch.utils.data.DataLoader):
         self.pin_memory, self._iterator = self.device.type == 'cuda', None
         return self
 
+    def with_tfms(self, batch_tfms):
+        "A loader of the same data with other batch transforms."
+        other = copy.copy(self)
+        other.batch_tfms, other._iterator = normalize_last(batch_tfms), None
+        return other
+
     def plain(self):
         "The same items once each, in their own order, with nothing random about them."
         ds = self.dataset
-        valid = ItemDataset(ds.items, ds.x_block, ds.y_block, ds.targs, ds.item_tfms, 'valid', ds.get_x)
+        room = max(0, ds.cache.limit - ds.cache.nbytes)
+        valid = ItemDataset(ds.items, ds.x_block, ds.y_block, ds.targs, ds.item_tfms, 'valid', ds.get_x, room)
         return DataLoader(valid, self.bs, batch_tfms=self.batch_tfms, device=self.device, num_workers=self.num_workers)
 
     def __repr__(self): return f'{len(self)} batches of {self.bs} on {self.device} from {self.dataset!r}'
@@ -415,7 +438,12 @@ def labels_of(
             if labels[-1] is None: raise ValueError('there is no label, only None')
     return labels
 
-# %% ../../nbs/data/07_loaders.ipynb #0d4bdacc
+# %% ../../nbs/data/07_loaders.ipynb #91d577a9
+def _is_one(o):
+    "Whether `o` is an item rather than several."
+    if isinstance(o, np.ndarray): return o.dtype.kind in 'buif'  # pixels, not names
+    return isinstance(o, (str, Path, bytes, torch.Tensor)) or not hasattr(o, '__iter__')
+
 class DataLoaders(_Views):
     "The training and the validation loader."
     def to(self, device):
@@ -423,16 +451,16 @@ class DataLoaders(_Views):
         for dl in self.loaders: dl.to(device)
         return self
 
-    def add_normalize(
+    def normalized(
         self,
         mean,  # one number per colour, of pictures from 0 to 1
         std,   # likewise
     ):
-        "Normalise both by `mean` and `std`, unless they are normalised already; returns the transform in force."
-        found = [t for t in self.batch_tfms if is_normalize(t)] or [Normalize(mean, std)]
-        for dl in self.loaders:
-            if found[0] not in dl.batch_tfms: dl.batch_tfms = normalize_last([*dl.batch_tfms, *found])
-        return found[0]
+        "Loaders of the same data that normalise by `mean` and `std`; these themselves if they normalise already."
+        if any(map(is_normalize, self.batch_tfms)): return self
+        other, tfms = copy.copy(self), [*self.batch_tfms, Normalize(mean, std)]
+        other.train, other.valid = (dl.with_tfms(tfms) for dl in self.loaders)
+        return other
 
     def test_dl(
         self,
@@ -441,7 +469,7 @@ class DataLoaders(_Views):
         bs=None,            # items in a batch; as in training if None
     ):
         "A loader of new items, treated as the validation set was. Without labels its targets are None."
-        items = items if isinstance(items, (list, tuple)) else [items]
+        items = [items] if _is_one(items) else list(items)
         targs = self.y_block.encode_all(labels_of(items, self.get_y)) if with_labels else None
         ds = ItemDataset(items, self.x_block, self.y_block, targs, self.item_tfms, 'valid', self.get_x)
         return DataLoader(ds, bs or self.bs, batch_tfms=self.batch_tfms, device=self.device)

@@ -117,7 +117,7 @@ def check_writable(
         raise SettingsError(f'{key} = {folder}: nothing can be written there ({e.strerror}): '
                             f'set {key} in settings.ini to a folder you may write to') from None
 
-# %% ../../nbs/data/03_sources.ipynb #4447f2b6
+# %% ../../nbs/data/03_sources.ipynb #de5f1b8e
 _AGAIN = 600.  # seconds until an address that failed is tried again
 _failed = {}   # address: when it failed, and why
 
@@ -132,11 +132,9 @@ def _unless_failed(url, f):
 
 def _download(source, folder):
     "Download and unpack a source into the new folder `folder`."
-    archive = folder.with_name(f'.{folder.name}.zip')
-    try:
-        download_url(source.url, archive, max_bytes=source.max_bytes)
+    with tempfile.TemporaryDirectory(prefix='.', dir=folder.parent) as tmp:  # another notebook may be at it too
+        archive = download_url(source.url, Path(tmp)/'archive.zip', max_bytes=source.max_bytes)
         return unzip(archive, folder, max_bytes=source.max_bytes, inside=source.inside)
-    finally: archive.unlink(missing_ok=True)
 
 # %% ../../nbs/data/03_sources.ipynb #3031f199
 def _from_network(name, source, s):
@@ -147,7 +145,7 @@ def _from_network(name, source, s):
     say(f'{name}: photos downloaded to {shown_path(folder, s.root)} ({_counts(folder)}).')
     return folder
 
-# %% ../../nbs/data/03_sources.ipynb #1db46a47
+# %% ../../nbs/data/03_sources.ipynb #24052a18
 def _is_whole(folder):
     "Whether a sample is there, with as many pictures of each kind as its note says."
     by = Counter(p.parent.name for p in get_image_files(folder)) if folder.is_dir() else Counter()
@@ -187,7 +185,9 @@ def _network_or_sample(name, source, s):
     try:
         check_writable(s.storage_path, 'storage_path')
         return _from_network(name, source, s)
-    except FetchError as e: why = str(e)
+    except FetchError as e:
+        if found := _stored(name, s): return found  # another notebook was faster
+        why = str(e)
     except SettingsError:
         if not _sample_place(name, s).is_dir(): raise
         why = 'nothing can be written to storage_path'

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BundleError', 'BundleNotFound', 'read_bundle_header', 'load_learner']
 
-# %% ../../nbs/serving/00_bundle.ipynb #63c3af1d
+# %% ../../nbs/serving/00_bundle.ipynb #46c6bfe1
 import difflib
 import hashlib
 import json
@@ -17,11 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from .. import __version__
 from ..data.blocks import block_from_config
-from ..data.loaders import DataLoader, DataLoaders, ItemDataset, ItemError, undo_batch
-from ..data.transforms import Normalize, from_config, to_config
+from ..data.loaders import DataLoader, DataLoaders, ItemDataset, ItemError, is_normalize, undo_batch
+from ..data.transforms import from_config, to_config
 from ..progress import say
 from ..settings import default_device, get_settings
 from ..training.learner import Learner, misfit, write_whole
@@ -42,7 +43,7 @@ def _versions():
     found = {p: version(p) for p in ('torch', 'torchvision', 'timm')}
     return {'course_lib': __version__, **found, 'python': platform.python_version()}
 
-# %% ../../nbs/serving/00_bundle.ipynb #f2456cdf
+# %% ../../nbs/serving/00_bundle.ipynb #c9349e16
 def _name(o): return getattr(o, '__name__', type(o).__name__)
 
 def _item_configs(tfms):
@@ -61,7 +62,9 @@ def _batch_configs(tfms):
     for tfm in tfms:
         try: out.append(to_config(tfm))
         except (ValueError, TypeError) as e:
-            if isinstance(tfm, Normalize): raise BundleError(f'batch_tfms cannot be exported: {e}') from e
+            if is_normalize(tfm) or hasattr(tfm, 'valid'):
+                raise BundleError(f'batch_tfms holds {_name(tfm)}, which is applied when predicting too and cannot be '
+                                  'stored: use Normalize(mean, std) of course_lib') from e
             say(f'Left out of the file, since only training uses it: {_name(tfm)}.')
     return out
 
@@ -291,7 +294,7 @@ def _check_sum(path, about):
     if digest.hexdigest() != about['sha256']:
         raise ValueError('its contents are damaged (the checksum differs). Get it again, or export it again')
 
-# %% ../../nbs/serving/00_bundle.ipynb #0a7c5054
+# %% ../../nbs/serving/00_bundle.ipynb #a56de4bf
 def _model_for(about, shapes, model):
     "The model that goes with the description, its weights not yet filled in. Raises `ValueError`."
     arch = about['arch']
@@ -300,10 +303,11 @@ def _model_for(about, shapes, model):
         raise ValueError(f'it holds the weights of a model that was made by hand ({about["model"][:60]}), and no code: '
                          'make the same model and give it, load_learner(fname, model=…)')
     _check_sizes(arch, shapes)
+    if plan := _plan(arch): _check_fit(plan, {k: torch.empty(v, device='meta') for k, v in shapes.items()}, about)
     return _rebuild(arch)
 
 def _check_sizes(arch, shapes):
-    "A layer as large as the description says must be in the file: a small file cannot ask for a huge model."
+    "A layer as large as the description says must be in the file."
     sizes, head = {n for shape in shapes.values() for n in shape}, arch.get('head')
     hidden = head.get('lin_ftrs') if isinstance(head, dict) else None
     for n in [arch.get('n_in'), arch.get('n_out'), *(hidden if isinstance(hidden, list) else [])]:
@@ -314,7 +318,23 @@ def _other_versions(about):
     made = [f'{k} {str(v)[:20]}, here {here[k]}' for k, v in about['versions'].items() if k in here and v != here[k]]
     return f' (made with {"; ".join(made)})' if made else ''
 
-# %% ../../nbs/serving/00_bundle.ipynb #cc8e8c17
+def _check_fit(model, state, about):
+    if wrong := misfit(model, state): raise ValueError(f'{wrong}{_other_versions(about)}')
+
+# %% ../../nbs/serving/00_bundle.ipynb #0df397bd
+class _NoNumbers(TorchFunctionMode):
+    "Tensors without numbers count as close: the cut of a network compares what two ways through it give."
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return True if func is torch.allclose else func(*args, **(kwargs or {}))
+
+def _plan(arch):
+    "The model that `arch` describes, with shapes and no numbers; None if it cannot be built so. Raises `ValueError`."
+    try:
+        with _NoNumbers(), torch.device('meta'): return _rebuild(arch)
+    except Exception as e:
+        if isinstance(e, ValueError) and e.__cause__ is None: raise  # the description is wrong, not the device
+
+# %% ../../nbs/serving/00_bundle.ipynb #0dd21787
 def _empty_loaders(about, device):
     "Loaders of nothing that treat a photo as the description says. Raises `ValueError`."
     x_block, y_block = block_from_config(about['x_block']), block_from_config(about['y_block'])
@@ -326,7 +346,7 @@ def _fill(model, path, about):
     "Put the weights in the file into `model`, if they fit. Raises `ValueError`."
     with _opened(path) as f:
         state = {k: f.get_tensor(k) for k in f.keys()}
-        if wrong := misfit(model, state): raise ValueError(f'{wrong}{_other_versions(about)}')
+        _check_fit(model, state, about)
         model.load_state_dict(state)
     return model.eval()
 
@@ -348,7 +368,7 @@ def load_learner(
     learn.arch_config = about['arch']
     return learn
 
-# %% ../../nbs/serving/00_bundle.ipynb #512b06af
+# %% ../../nbs/serving/00_bundle.ipynb #c7084f20
 @contextmanager
 def evaluating(model):
     "Every layer of `model` in evaluation mode, and back in its own mode afterwards."
@@ -361,7 +381,7 @@ def evaluating(model):
 def _probs(learn, xb):
     "Probabilities for a batch, on the processor."
     learn.place()
-    with evaluating(learn.model), torch.no_grad(), torch.autocast(learn.precision.device.type, enabled=False):
+    with evaluating(learn.model), torch.no_grad():
         return learn.dls.y_block.probs(learn.model(learn.precision.batch(xb))).cpu()
 
 # %% ../../nbs/serving/00_bundle.ipynb #277d2304
@@ -391,7 +411,7 @@ def _blame(dls, items, first=None):
 def _results(dls, probs):
     return [(dls.y_block.decode(i), i, p) for i, p in zip(dls.y_block.pred(probs), probs, strict=True)]
 
-# %% ../../nbs/serving/00_bundle.ipynb #098b4abf
+# %% ../../nbs/serving/00_bundle.ipynb #d5175e64
 def predict(
     self: Learner,
     item,              # a path, bytes, a PIL image, an array (height, width, 3) or a tensor (3, height, width)
@@ -400,7 +420,8 @@ def predict(
     """What the model says about one item. Raises `ItemError` for one that cannot be read.
 
     From a path or bytes a large JPEG is decoded at a reduced scale, as in training, and from an opened picture it is
-    not: the probabilities of the two can differ a little.
+    not: the probabilities of the two can differ a little. Computed in float32, where `get_preds` has the learner's
+    precision: with bfloat16 its probabilities differ from these by about 0.001.
     """
     if isinstance(item, (list, tuple)): raise ItemError('predict takes one item, and this is a list: use predict_batch')
     try: xb = _read(self.dls, [item])

@@ -76,14 +76,14 @@ def _set_random_state(state):
     if cuda is not None: torch.cuda.set_rng_state_all(cuda)
     if mps is not None: torch.mps.set_rng_state(mps)
 
-# %% ../../nbs/training/10_finder.ipynb #3bfef5db
+# %% ../../nbs/training/10_finder.ipynb #12c94413
 class Snapshot:
     "Everything a training changes in `learn`, kept in memory."
     def __init__(self, learn):
         self.learn, self.random, self.recorder = learn, _random_state(), dict(vars(learn.recorder))
         self.tensors = {k: t.detach().clone() for k, t in self._tensors()}
         self.modes = [(m, m.training) for m in learn.model.modules()]
-        self.opt = learn.opt, copy.deepcopy(learn.opt.state_dict()) if learn.opt else None
+        self.opt = learn.opt, learn.opt_weights, copy.deepcopy(learn.opt.state_dict()) if learn.opt else None
         self.scaler = learn.precision.scaler and copy.deepcopy(learn.precision.scaler.state_dict())
 
     def _tensors(self): return [*self.learn.model.named_parameters(), *self.learn.model.named_buffers()]
@@ -94,7 +94,7 @@ class Snapshot:
         with torch.no_grad():
             for k, t in self._tensors(): t.copy_(self.tensors[k])
         for m, mode in self.modes: m.training = mode
-        learn.opt, state = self.opt
+        learn.opt, learn.opt_weights, state = self.opt
         if learn.opt: learn.opt.load_state_dict(state)
         if self.scaler: learn.precision.scaler.load_state_dict(self.scaler)
         learn.model.zero_grad()

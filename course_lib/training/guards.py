@@ -6,7 +6,8 @@
 __all__ = ['LossIsNaN', 'NaNGuard', 'loss_name', 'target_problem', 'TargetError', 'TargetGuard', 'OutOfMemory',
            'is_out_of_memory', 'memory_words']
 
-# %% ../../nbs/training/08_guards.ipynb #b0eeb085
+# %% ../../nbs/training/08_guards.ipynb #84dc05e3
+import math
 import traceback
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def _nan_advice(learn):
     short = ' Or compute with longer numbers: learn.to_fp32().' if learn.precision.dtype is torch.float16 else ''
     return f'{text}{short} The weights may be spoilt by now: make the learner anew.'
 
-# %% ../../nbs/training/08_guards.ipynb #37686ddd
+# %% ../../nbs/training/08_guards.ipynb #868edfd9
 class NaNGuard(Callback):
     "Stops the training when the loss is nan or infinite."
     order = -10
@@ -40,6 +41,11 @@ class NaNGuard(Callback):
         if torch.isfinite(learn.loss).all(): return
         raise LossIsNaN(f'The loss is {learn.loss.detach().mean().item()} in epoch {learn.epoch}, batch {learn.iter}. '
                         f'{_nan_advice(learn)}')
+
+    def after_train(self, learn):
+        mean = learn.recorder.train_loss
+        if not mean.n or math.isfinite(value := mean.value): return
+        raise LossIsNaN(f'The mean training loss of epoch {learn.epoch} is {value}. {_nan_advice(learn)}')
 
 # %% ../../nbs/training/08_guards.ipynb #6b924be4
 _PAIRWISE = 'mse', 'l1', 'smoothl1', 'huber'  # losses that compare number with number

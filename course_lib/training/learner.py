@@ -36,7 +36,7 @@ def one_cycle(
     lrs = [one_cycle_lr(lr, div, div_final, pct_start) for lr in rates]
     return ParamScheduler({'lr': lambda pct: [f(pct) for f in lrs], 'mom': one_cycle_mom(moms, pct_start)})
 
-# %% ../../nbs/training/11_learner.ipynb #0fad20e2
+# %% ../../nbs/training/11_learner.ipynb #2909609d
 class _Schedules:
     "Ways to train."
     lr_find = lr_find
@@ -64,25 +64,26 @@ class _Schedules:
         base_lr: float = 2e-3,    # the rate for the head while the body is frozen
         freeze_epochs: int = 1,   # epochs with a frozen body, before; may be 0
         lr_mult: float = 100,     # by how much slower the first layers learn than the head
-        pct_start: float = .3,    # the part of the second training in which the rate rises
-        div: float = 5.,          # there, the first rate is a 5th of the highest
+        pct_start: float | None = None,  # the part of the second training in which the rate rises; .3 if None
+        div: float | None = None,  # there, the first rate is this part of the highest; a 5th if None
         **kwargs,                 # anything else `fit_one_cycle` takes
     ):
         "Train a new head on the frozen body, then all of it, the early layers more slowly."
         check_epochs(epochs, 'epochs'), check_epochs(freeze_epochs, 'freeze_epochs', least=0)
         check_rate(base_lr, 'base_lr')
         self.check_batches()
-        if not self.pretrained:
+        given = {k: v for k, v in (('pct_start', pct_start), ('div', div)) if v is not None}
+        if self.pretrained is False:
             say('There are no pretrained weights to keep, so the whole network is trained from the start.')
             self.unfreeze()
-            return self.fit_one_cycle(freeze_epochs + epochs, base_lr, **kwargs)
+            return self.fit_one_cycle(freeze_epochs + epochs, base_lr, **given, **kwargs)
         if freeze_epochs:
             self.freeze()
             self.fit_one_cycle(freeze_epochs, slice(base_lr), pct_start=.99, **kwargs)
             if self.interrupted: return
         self.unfreeze()
         rates = slice(base_lr/2/lr_mult, base_lr/2)
-        self.fit_one_cycle(epochs, rates, pct_start=pct_start, div=div, **kwargs)
+        self.fit_one_cycle(epochs, rates, **{'pct_start': .3, 'div': 5.} | given, **kwargs)
 
 # %% ../../nbs/training/11_learner.ipynb #c417e8ff
 def to_probs(
@@ -115,7 +116,7 @@ def _parameters(f):
     try: return inspect.signature(f).parameters
     except (TypeError, ValueError): return ()
 
-# %% ../../nbs/training/11_learner.ipynb #544b8420
+# %% ../../nbs/training/11_learner.ipynb #6a2b0148
 class Gather(Callback):
     "Keeps predictions, targets, and where asked inputs and losses, of a validation pass."
     order = 70
@@ -127,8 +128,9 @@ class Gather(Callback):
         self.kept.append([_cpu(o) for o in (learn.xb if self.with_input else None, learn.pred, learn.yb, loss)])
 
     def all(self):
-        "Inputs, predictions, targets and losses of all items; None for what there is not."
-        return [_cat(parts) for parts in zip(*self.kept, strict=True)] or [None]*4
+        "Inputs, predictions, targets and losses of all items; None for what there is not. Raises `ValueError`."
+        if not self.kept: raise ValueError('there are no items to predict: this loader gives no batch')
+        return [_cat(parts) for parts in zip(*self.kept, strict=True)]
 
 def _cpu(o):
     if isinstance(o, (tuple, list)): return o[0].cpu() if len(o) == 1 else tuple(map(_cpu, o))
@@ -248,7 +250,7 @@ class _Files:
         if file.suffix != '.pth': file = file.with_name(file.name + '.pth')
         return file if file.is_absolute() else self.models_path/file
 
-# %% ../../nbs/training/11_learner.ipynb #9b2649b8
+# %% ../../nbs/training/11_learner.ipynb #4034f928
 class _Saving(_Files):
     "Weights to files and back."
     def save(
@@ -258,7 +260,7 @@ class _Saving(_Files):
     ) -> Path:
         "Save weights, and the optimiser, to go on training later."
         opt = self.opt.state_dict() if with_opt and self.opt else None
-        state = {'model': self.model.state_dict(), 'opt': opt, 'precision': self.precision.name}
+        state = {'model': self.model.state_dict(), 'opt': opt}
         return write_whole(self._file(name), lambda temp: torch.save(state, temp))
 
     def load(
@@ -282,10 +284,13 @@ class _Saving(_Files):
     def _load_opt(self, state):
         self.create_opt()
         sizes = [[len(g['params']) for g in s['param_groups']] for s in (state, self.opt.state_dict())]
-        if sizes[0] == sizes[1]: self.opt.load_state_dict(state)
-        else: say('Other layers are frozen now than when this was saved, so the optimiser starts afresh.')
+        if sizes[0] != sizes[1]:
+            return say('Other layers are frozen now than when this was saved, so the optimiser starts afresh.')
+        both = zip(state['param_groups'], self.opt.param_groups, strict=True)
+        groups = [new | {k: v for k, v in own.items() if k == 'fused'} for new, own in both]  # depends on the device
+        self.opt.load_state_dict(state | {'param_groups': groups})
 
-# %% ../../nbs/training/11_learner.ipynb #c3817616
+# %% ../../nbs/training/11_learner.ipynb #ffcdcf60
 class Learner(Loop, _Schedules, _Predictions, _Saving):
     "A model and its data, with ways to train, to find a learning rate, to predict and to save."
     def __init__(
@@ -307,7 +312,7 @@ class Learner(Loop, _Schedules, _Predictions, _Saving):
         super().__init__(dls, model, loss_func, opt_func, lr, splitter, cbs, metrics, wd, wd_bn_bias, train_bn)
         self.path, self.moms = path, moms
         self.arch_config = getattr(model, 'arch_config', None)
-        self.pretrained = getattr(model, 'pretrained', False)
+        self.pretrained = getattr(model, 'pretrained', None)  # None: the model does not say
         self.place()
 
     def __repr__(self):

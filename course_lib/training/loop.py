@@ -119,14 +119,14 @@ def check_epochs(
     if not isinstance(n, Integral) or isinstance(n, bool) or n < least:
         raise ValueError(f'{name}={n!r}: a whole number, {least} or more')
 
-# %% ../../nbs/training/09_loop.ipynb #7b8d3326
+# %% ../../nbs/training/09_loop.ipynb #24921dc1
 class _Setup:
     "What a loop is made of, and what surrounds a fit and a batch."
     def __init__(self, dls, model, loss_func=None, opt_func=None, lr=1e-3, splitter=None, cbs=None, metrics=None,
                  wd=None, wd_bn_bias=False, train_bn=True):
         self.dls, self.model, self.loss_func = dls, model, find_loss(dls, loss_func)
         self.opt_func, self.lr, self.splitter, self.opt = opt_func or adamw, lr, splitter, None
-        self.wd, self.wd_bn_bias, self.train_bn = wd, wd_bn_bias, train_bn
+        self.wd, self.wd_bn_bias, self.train_bn, self.opt_weights = wd, wd_bn_bias, train_bn, None
         self.precision, self.recorder = Precision(), Recorder(metrics)
         self.cbs, self.interrupted = [TargetGuard(), NaNGuard(), self.recorder, ProgressCallback()], False
         for cb in as_list(cbs): self.add_cb(cb)
@@ -142,8 +142,8 @@ class _Setup:
     def check_batches(self):
         "Raises `ValueError` where there is nothing to train on."
         if len(self.dls.train): return
-        raise ValueError('there is nothing to train on: the training set gives no batch. Give it loaders: '
-                         'learn.dls = dls')
+        raise ValueError('there is nothing to train on: the training set gives no batch. Give it loaders '
+                         'with the same labels and normalisation: learn.dls = dls')
 
     def place(self):
         "Put the model where the data is."
@@ -166,7 +166,7 @@ class _Setup:
         n = len(self.dls.train)
         return (self.epoch*n + self.iter)/(self.n_epoch*n)
 
-# %% ../../nbs/training/09_loop.ipynb #67f9a534
+# %% ../../nbs/training/09_loop.ipynb #5720635e
 class _Passes(_Callbacks, _Optimiser, _Setup):
     "One batch, and all batches of a loader."
     def one_batch(self):
@@ -189,7 +189,7 @@ class _Passes(_Callbacks, _Optimiser, _Setup):
     def one_pass(self, dl, span):
         self.dl, self.training = dl, span == 'train'
         self.model.train(self.training)
-        for norm in still_norms(self.model) if not self.train_bn else []: norm.eval()
+        for norm in still_norms(self.model, self.splitter) if not self.train_bn else []: norm.eval()
         with torch.set_grad_enabled(self.training): self.run(span, self.all_batches)
 
 # %% ../../nbs/training/09_loop.ipynb #66afacfb

@@ -49,12 +49,20 @@ def freeze_groups(
     for i, group in enumerate(groups):
         for p in group: p.requires_grad_(i >= frozen or id(p) in alive)
 
-# %% ../../nbs/training/04_optimiser.ipynb #134c8ecb
+# %% ../../nbs/training/04_optimiser.ipynb #26f2dff3
+def _norms(group):
+    if isinstance(group, nn.Parameter): return []
+    return norm_layers(group) if isinstance(group, nn.Module) else [m for part in group for m in _norms(part)]
+
+def _frozen(group): return bool(ps := _params(group)) and not any(p.requires_grad for p in ps)
+
 def still_norms(
     model: nn.Module,  # the network
+    splitter=None,     # model -> groups of modules or weights; None: one group
 ) -> list:
-    "The normalisation layers whose own weights are all frozen."
-    return [m for m in norm_layers(model) if (ps := list(m.parameters())) and not any(p.requires_grad for p in ps)]
+    "The normalisation layers that are frozen themselves or stand in a frozen group."
+    parts = [*(splitter(model) if splitter else [model]), *norm_layers(model)]
+    return list(dict.fromkeys(m for part in parts if _frozen(part) for m in _norms(part)))
 
 # %% ../../nbs/training/04_optimiser.ipynb #e04f6bce
 def _undecayed(model):

@@ -48,7 +48,7 @@ def to_float(
     if isinstance(x, (tuple, list)): return type(x)(to_float(v) for v in x)
     return x.float() if torch.is_tensor(x) and x.dtype in (torch.bfloat16, torch.float16) else x
 
-# %% ../../nbs/training/05_precision.ipynb #f83f9167
+# %% ../../nbs/training/05_precision.ipynb #17095e42
 class Precision:
     "Which numbers a model computes with: 'auto', 'fp32', 'bf16' or 'fp16'."
     def __init__(self, name: str = 'auto'):
@@ -65,8 +65,13 @@ class Precision:
         flat = all(p.dim() < 5 for p in model.parameters())  # channels_last is for pictures, not for volumes
         self.channels_last = flat and has_convs(model) and self.device.type in ('cpu', 'cuda')
         model.to(self.device, memory_format=torch.channels_last if self.channels_last else torch.preserve_format)
-        if self.dtype is not torch.float16: self.scaler = None
-        elif self.scaler is None: self.scaler = torch.amp.GradScaler(self.device.type)
+        self.scaler = self._new_scaler() if self.dtype is torch.float16 else None
+
+    def _new_scaler(self):
+        "One that goes on from the factor of the last, but knows nothing of a step that was broken off."
+        scaler = torch.amp.GradScaler(self.device.type)
+        if self.scaler: scaler.load_state_dict(self.scaler.state_dict())
+        return scaler
 
     def batch(self, x):
         "A batch (tensors in tuples) on the device, in the memory order the model likes."

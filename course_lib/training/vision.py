@@ -14,10 +14,10 @@ from ..data.blocks import ImageBlock
 from .learner import Learner
 from .models import check_names, create_vision_model, model_stats, split_groups
 
-# %% ../../nbs/training/12_vision.ipynb #53e5ec7a
+# %% ../../nbs/training/12_vision.ipynb #80b7fa8b
 def _check_pictures(dls):
     "Raises `ValueError` if `dls` does not give labelled pictures from our own loaders."
-    if not hasattr(dls, 'add_normalize'):
+    if not hasattr(dls, 'normalized'):
         raise ValueError(f'vision_learner needs the loaders of a DataBlock, not {type(dls).__name__}; for loaders of '
                          'your own there is Learner(dls, create_vision_model(arch, n_out), loss_func)')
     if not isinstance(dls.x_block, ImageBlock):
@@ -30,7 +30,7 @@ def _outputs(dls, n_out):
     if not n_out: raise ValueError('the data does not say how many outputs the model needs: give n_out')
     return n_out
 
-# %% ../../nbs/training/12_vision.ipynb #11d760f7
+# %% ../../nbs/training/12_vision.ipynb #708d407d
 def vision_learner(
     dls,                    # loaders of pictures
     arch,                   # an architecture of torchvision or timm, by name or function
@@ -58,7 +58,7 @@ def vision_learner(
     check_names(head, vision_learner, create_vision_model)
     model = create_vision_model(arch, _outputs(dls, n_out), weights, pretrained, custom_head=custom_head, init=init,
                                 **head)
-    if normalize: dls.add_normalize(*model_stats(arch))
+    if normalize: dls = dls.normalized(*model_stats(arch))
     learn = Learner(dls, model, loss_func, opt_func, lr, splitter or split_groups, cbs, metrics, path, wd, wd_bn_bias,
                     train_bn, moms)
     if model.pretrained: learn.freeze()
