@@ -9,6 +9,7 @@ import json
 import os
 import random
 import resource
+import sys
 import time
 from pathlib import Path
 
@@ -123,5 +124,5 @@ if __name__ == '__main__':
     side = {'course_lib': course_lib_side, 'fastai': fastai_side, 'bare': bare_side}[args.side]
     os.environ.setdefault('TQDM_DISABLE', '1')
     out = side(args.data, args.weights, args.size, args.epochs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(2**20 if sys.platform == 'darwin' else 2**10)
     print(json.dumps(out | dict(side=args.side, peak_mb=peak)))
