@@ -95,7 +95,7 @@ def one_torch_thread():
             before = _INSIDE.pop()
             if not _INSIDE: torch.set_num_threads(before)
 
-# %% ../../nbs/data/07_loaders.ipynb #4305a895
+# %% ../../nbs/data/07_loaders.ipynb #52daf4dd
 class ItemError(ValueError):
     "An item that cannot be read, labelled or transformed, by name."
 
@@ -114,7 +114,7 @@ def in_a_word(o):
 @contextmanager
 def naming(
     item,                # what is being worked on
-    doing,               # what is being done to it, for "could not <doing> <item>"; a transform or a function is applied
+    doing,               # what is being done to it, for "could not <doing> <item>"; a transform is applied
     hint='',             # what the learner can do about it
     hint_for=Exception,  # the kinds of error for which that helps
 ):

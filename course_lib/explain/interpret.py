@@ -209,7 +209,7 @@ def _loss_alt(interp, idxs):
     pairs = [(_both(interp, i)[0], float(interp.losses[i])) for i in idxs]
     return f'{_items(len(idxs))} by their loss: ' + '; '.join(f'{a} taken for {p}, loss {v:.2f}' for (p, a), v in pairs)
 
-# %% ../../nbs/explain/00_interpret.ipynb #b55f3c03
+# %% ../../nbs/explain/00_interpret.ipynb #ae56f701
 def _nothing(learn):
     "Why there is nothing to interpret, and what to do."
     if any(len(learn.dls[i].dataset) for i in (0, 1)): return 'there are no items to interpret'
@@ -218,7 +218,8 @@ def _nothing(learn):
 
 def _with_labels(learn, ds_idx, dl):
     "The loader that is meant, if its items can have a loss."
-    if not isinstance(learn, Learner): raise TypeError(f'this takes a trained Learner, and was given {type(learn).__name__}')
+    if not isinstance(learn, Learner):
+        raise TypeError(f'this takes a trained Learner, and was given {type(learn).__name__}')
     dl = learn.dls[ds_idx] if dl is None else dl
     if not len(dl.dataset): raise ValueError(_nothing(learn))
     if dl.dataset.targs is None:

@@ -95,7 +95,7 @@ def describe_learner(
         'item_tfms': _item_configs(dls.item_tfms), 'batch_tfms': _batch_configs(dls.batch_tfms),
         'loss': _name(learn.loss_func), 'versions': _versions()}
 
-# %% ../../nbs/serving/00_bundle.ipynb #32d4f5aa
+# %% ../../nbs/serving/00_bundle.ipynb #1937ac81
 SUFFIX = '.safetensors'
 
 def _as_path(fname, caller):
@@ -107,7 +107,8 @@ def _file_name(fname, models):
     "`fname` as a path, if it can be one of a file."
     path = _as_path(fname, 'export')
     folder = str(fname).endswith(('/', os.sep)) or path.name in ('', '..') or path.is_dir() or (models/path).is_dir()
-    if folder: raise BundleError(f"export takes the name of a file, such as 'bears{SUFFIX}'; {str(fname)!r} is a folder")
+    if folder:
+        raise BundleError(f"export takes the name of a file, such as 'bears{SUFFIX}'; {str(fname)!r} is a folder")
     return path
 
 def _target(fname, models):
@@ -119,7 +120,7 @@ def _target(fname, models):
     if path.suffix != SUFFIX: path = path.with_name(path.name + SUFFIX)
     path = models/path
     if path.parent.is_dir() or path.resolve().is_relative_to(models.resolve()): return path
-    raise BundleError(f'there is no folder {path.parent}: make it first, or give a name alone, which goes into {models}')
+    raise BundleError(f'there is no folder {path.parent}: make it first, or give a name alone, for {models}')
 
 def _shown(path):
     "`path` as seen from the folder of the settings."
