@@ -150,7 +150,66 @@ def many_files(folder, n=10_000):
     return time.perf_counter() - start
 
 
-PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy}
+def descent(rounds):
+    "Gradient descent on the quadratic, and the fit of 64 ReLUs."
+    steps = statistics.median(quadratic_descent() for _ in range(max(rounds, 3)))
+    rows = [alone('descend, 10,000 steps of the quadratic fit', f'{steps:.2f} s', '< 1 s')]
+    for name, f in {'x²': lambda x: x**2, 'sin(3x)': lambda x: (3*x).sin(), '|x|': lambda x: x.abs()}.items():
+        fits = [relu_fit(f) for _ in range(rounds)]
+        seconds, left = (statistics.median(column) for column in zip(*fits, strict=True))
+        rows.append(alone(f'64 ReLUs on 200 points of {name}: time, part of the variance left',
+                          f'{seconds:.2f} s, {left:.1e}', '< 5 s, <= 1 %'))
+    return rows
+
+
+def quadratic_descent(steps=10_000):
+    "Seconds that so many steps from the course's start take."
+    import torch
+
+    from course_lib.maths.descent import DataLoss, descend
+    from course_lib.maths.functions import add_noise, mk_quad
+    x = torch.linspace(-2, 2, 20)
+    y = add_noise(mk_quad(3, 2, 1)(x), .15, 1.5)
+    loss = DataLoss(lambda x, p: mk_quad(*p)(x), x, y)
+    start = time.perf_counter()
+    trace = descend(loss, torch.tensor([1.5, 1.5, 1.5]), lr=.01, steps=steps)
+    seconds = time.perf_counter() - start
+    if len(trace) != steps: sys.exit(f'descend stopped after {len(trace)} steps of {steps}')
+    return seconds
+
+
+def relu_fit(f, n=200):
+    "Seconds for a fit of 64 ReLUs, and its loss as a part of the variance of the target."
+    import torch
+
+    from course_lib.maths.relus import ReLUFit
+    x = torch.linspace(-2, 2, n)
+    y = f(x)
+    fit = ReLUFit(64, x, y)
+    start = time.perf_counter()
+    fit.train()
+    return time.perf_counter() - start, float(fit.loss)/float(y.var(correction=0))
+
+
+def widgets(rounds):
+    "Dragging in JupyterLab: see widgets.py."
+    from widgets import lab, measure, middle
+    if lab.has_browser() is None: return [alone('dragging in JupyterLab', 'not measured: no browser', lab.MEND)]
+    print(f'Dragging in JupyterLab, {rounds} rounds of each side in turn; gap, behind and still moving in ms')
+    seen = middle(measure(rounds))
+    other = seen['interact']
+    def row(name, what, unit, aim): return against(f'drag {name}, {what}', seen[name][what], other[what], aim, unit)
+    rows = [alone('drag a bare slider and canvas', f'{seen["ceiling"]["frames/s"]:.3g} frames/s', 'the ceiling')]
+    for name in ('QuadraticFitter', 'ReLUFitter(2)'):
+        rows += [row(name, 'frames/s', 'frames/s', '>= 40, ratio >= 4'), row(name, 'gap', 'ms', '<= 50 ms'),
+                 row(name, 'behind', 'ms', '<= 50 ms')]
+    return [*rows, row('FunctionFitter', 'frames/s', 'frames/s', '>= 15'),
+            row('interact_plot', 'frames/s', 'frames/s', 'ratio >= 2'),
+            row('interact_plot', 'still moving', 'ms', '<= 150 ms')]
+
+
+PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy, 'descent': descent,
+         'widgets': widgets}
 
 if __name__ == '__main__':
     main()

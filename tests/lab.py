@@ -167,6 +167,17 @@ _STATE = '''() => {
   return [window.courseRun, session?.kernel?.status || 'dead'];
 }'''
 _CELLS = '() => window.jupyterapp.shell.currentWidget.content.widgets.map(w => w.model.toJSON())'
+_ASK = '''async code => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({code, store_history: false});
+  let said = '';
+  future.onIOPub = m => {
+    if (m.header.msg_type === 'stream') said += m.content.text;
+    if (m.header.msg_type === 'error') said += m.content.ename + ': ' + m.content.evalue;
+  };
+  await future.done;
+  return said;
+}'''
 _SCROLL = '''async i => {
   const list = window.jupyterapp.shell.currentWidget.content;
   list.activeCellIndex = i;
@@ -215,6 +226,10 @@ class LabPage:
     def cells(self):
         "The cells as they stand, as a notebook file would hold them."
         return [c | {'source': ''.join(c['source'])} for c in self.page.evaluate(_CELLS)]
+
+    def ask(self, code):
+        "What `code` prints when it is run in the notebook's kernel, outside of any cell."
+        return self.page.evaluate(_ASK, code).strip()
 
     def outputs(self, word):
         "The index of the first code cell whose source holds `word`, and its outputs."

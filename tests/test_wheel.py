@@ -52,8 +52,9 @@ def installed(wheel, tmp_path_factory):
 
 def test_wheel_holds_the_library_only(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT/'course_lib').rglob('*.py')}
-    assert modules <= set(names)
+    kinds = ('*.py', 'static/*.js', 'static/*.css')
+    needed = {p.relative_to(ROOT).as_posix() for kind in kinds for p in (ROOT/'course_lib').rglob(kind)}
+    assert needed <= set(names)
     assert not [n for n in names if not n.startswith(('course_lib/', 'course_lib-'))]
     assert not [n for n in names if n.endswith(('.ipynb', '.pyc'))]
 

@@ -1,0 +1,282 @@
+// What every widget shares: a root that keeps its keys, one line to Python, sliders, buttons, a player.
+// Python puts these files one after the other into one module (course_lib.widgets.base), so all names are shared.
+
+// ---- Elements
+
+/** A DOM element: el('button', {class: 'x', onclick: f}, 'text', child, ...). */
+function el(tag, attrs = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attrs)) {
+    if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, '');
+    else if (value !== false && value != null) node.setAttribute(key, value);
+  }
+  node.append(...children.filter(c => c != null));
+  return node;
+}
+
+/** A number as a learner reads it: four significant digits, and never a long tail of zeros. */
+function fmt(v, digits = 4) {
+  if (v === null || v === undefined) return '–';
+  if (!Number.isFinite(v)) return Number.isNaN(v) ? 'not a number' : (v > 0 ? '∞' : '−∞');
+  const size = Math.abs(v);
+  const text = size !== 0 && (size >= 1e6 || size < 1e-4) ? v.toExponential(digits - 2) : String(Number(v.toPrecision(digits)));
+  return text.replace('-', '−');
+}
+
+const reducedMotion = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+const isDark = () => document.body.dataset.jpThemeLight === 'false';
+const typing = e => e.target.matches('input[type=number], input[type=text], textarea, select');
+let unique = 0;
+
+// ---- The root
+
+/**
+ * The outermost element of a view. JupyterLab listens to every key that reaches the document, and `d` `d` deletes a
+ * cell; so no key leaves the root, and a click anywhere inside gives it the focus.
+ * `keys` maps a key ('s', 'Ctrl+z', ' ') to a function; they count only where nobody is typing.
+ */
+function makeRoot(view, {label, keys = {}, hint = ''}) {
+  const root = el('div', {class: 'cw-root', role: 'group', 'aria-label': label, tabindex: '-1'});
+  root.addEventListener('keydown', e => {
+    e.stopPropagation();
+    const name = (e.ctrlKey || e.metaKey ? 'Ctrl+' : '') + (e.shiftKey && e.key.length > 1 ? 'Shift+' : '') + e.key;
+    const inButton = e.target.matches('button, summary') && (e.key === ' ' || e.key === 'Enter');
+    if (!keys[name] || typing(e) || inButton || e.altKey) return;
+    e.preventDefault();
+    keys[name]();
+  });
+  const said = el('div', {class: 'cw-said', 'aria-live': 'polite'});
+  const message = el('div', {class: 'cw-message', role: 'alert', hidden: true});
+  const keyHint = el('div', {class: 'cw-keyhint'}, hint);
+  view.el.classList.add('cw-holder');
+  view.el.append(root);
+  const theme = watchTheme(view.model, root);
+  const paint = () => Object.entries(view.model.get('state').colours || {}).forEach(([k, v]) => root.style.setProperty(`--c-${k}`, v));
+  view.model.on('change:state', paint);  // the colours of things, for CSS: var(--c-curve)
+  paint();
+  return {
+    root, keyHint, message,
+    body(...nodes) { root.append(...nodes, message, said, ...(hint ? [keyHint] : [])); },
+    say(text) { said.textContent = text; },         // read aloud by a screen reader; call it on release, not per frame
+    warn(text) { message.hidden = !text; message.textContent = text || ''; },
+    close() { theme.disconnect(); view.model.off('change:state', paint); },
+  };
+}
+
+/** Tell Python when JupyterLab's theme changes: matplotlib draws for it. */
+function watchTheme(model, root) {
+  const tell = () => {
+    root.classList.toggle('cw-dark', isDark());
+    if (model.get('dark') === isDark()) return;
+    model.set('dark', isDark());
+    model.save_changes();
+  };
+  const observer = new MutationObserver(tell);
+  observer.observe(document.body, {attributes: true, attributeFilter: ['data-jp-theme-light']});
+  tell();
+  return observer;
+}
+
+// ---- The line to Python
+
+/**
+ * One request in flight. While it is, `latest` requests replace each other (only the newest place of a slider is of
+ * interest) and `send` requests queue up, since every press of a button counts. Python answers each with the trait
+ * `state`, whose `ack` is the request's id.
+ */
+class Line {
+  constructor(model, onBusy = () => {}) {
+    Object.assign(this, {model, onBusy, flying: null, queue: [], name: Math.random().toString(36).slice(2), count: 0});
+    this.listen = () => this.heard();
+    model.on('change:state', this.listen);
+  }
+  send(op, args = {}) {
+    this.queue = this.queue.filter(r => !r.latest);  // what was on its way is out of date
+    return this.push({op, ...args});
+  }
+  latest(op, args = {}) {
+    this.queue = this.queue.filter(r => !r.latest);
+    return this.push({op, ...args}, true);
+  }
+  push(content, latest = false) {
+    const id = `${this.name}-${++this.count}`;
+    this.queue.push({content: {...content, id}, latest});
+    this.next();
+    return id;
+  }
+  next() {
+    if (this.flying || !this.queue.length) return;
+    const {content} = this.queue.shift();
+    this.flying = content.id;
+    this.model.send(content);
+    this.timer = setTimeout(() => this.onBusy(true), 1500);
+  }
+  heard() {
+    if (this.model.get('state').ack !== this.flying) return;
+    this.flying = null;
+    clearTimeout(this.timer);
+    this.onBusy(false);
+    this.next();
+  }
+  get idle() { return !this.flying && !this.queue.length; }
+  close() { clearTimeout(this.timer); this.model.off('change:state', this.listen); }
+}
+
+const BUSY = 'Waiting for Python. If the kernel was restarted, run this cell again.';
+
+// ---- Controls
+
+/** A button that says what it does; `title` adds the key that does the same. */
+function button(text, onclick, {title = '', kind = '', pressed = null} = {}) {
+  return el('button', {type: 'button', class: `cw-button ${kind}`, title, onclick,
+                       'aria-pressed': pressed === null ? null : String(pressed)}, text);
+}
+
+/** A check box with its label. */
+function toggle(text, on, onchange) {
+  const box = el('input', {type: 'checkbox', onchange: () => onchange(box.checked)});
+  box.checked = on;
+  return Object.assign(el('label', {class: 'cw-toggle'}, box, text), {box});
+}
+
+/** A labelled number box. `onvalue` is called with what was entered, when it is entered. */
+function numberBox(text, value, onvalue, {min = null, max = null, title = ''} = {}) {
+  const box = el('input', {type: 'number', step: 'any', class: 'cw-number', min, max, title, 'aria-label': text});
+  box.value = value;
+  const commit = () => { const v = box.valueAsNumber; if (Number.isFinite(v)) onvalue(v); };
+  box.addEventListener('change', commit);
+  return Object.assign(el('label', {class: 'cw-field'}, text, box), {
+    box, set(v) { if (document.activeElement !== box) box.value = Number(v.toPrecision(6)); }});
+}
+
+/** A labelled choice. `options` is a list of [value, text]. */
+function choice(text, options, value, onvalue) {
+  const box = el('select', {class: 'cw-select', 'aria-label': text, onchange: () => onvalue(box.value)},
+    ...options.map(([v, t]) => el('option', {value: v}, t)));
+  box.value = value;
+  return Object.assign(el('label', {class: 'cw-field'}, text, box), {box});
+}
+
+/**
+ * A slider with a box for exact entry. `onmove` hears every place it passes, `onsettle` the one it was left at. A value
+ * that is typed may lie outside: the range grows. Arrow keys make one
+ * `step`, or 1/200 of the range; Page keys ten times that. With `log` equal ways on the slider are equal factors, as a
+ * learning rate wants it.
+ */
+function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 0, log = false, label = name}, onmove, onsettle) {
+  const place = log ? Math.log10 : v => v, there = log ? v => Number((10**v).toPrecision(3)) : v => v;
+  const s = {name, lo, hi, value, dragging: false};
+  const range = el('input', {type: 'range', class: 'cw-range', step: stride || 'any', min: lo, max: hi, 'aria-label': label});
+  const box = el('input', {type: 'number', class: 'cw-number', step: whole ? 1 : 'any', 'aria-label': `${label}, exact value`});
+  const hint = el('span', {class: 'cw-hint'});
+  const step = () => stride || (place(s.hi) - place(s.lo))/200;
+  const show = (skipBox = false) => {
+    range.min = place(s.lo); range.max = place(s.hi); range.value = place(s.value);
+    range.setAttribute('aria-valuetext', fmt(s.value));
+    if (!skipBox) box.value = Number(s.value.toPrecision(5));
+  };
+  const take = (v, skipBox = false) => {
+    s.value = whole ? Math.round(v) : v;
+    show(skipBox);
+    onmove(s.value, s);
+  };
+  const settle = () => { s.dragging = false; clearTimeout(s.timer); onsettle(s.value, s); };
+  range.addEventListener('input', () => { s.dragging = true; take(there(range.valueAsNumber)); });
+  range.addEventListener('change', settle);
+  range.addEventListener('keydown', e => {
+    const by = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[e.key];
+    const to = e.key === 'Home' ? s.lo : e.key === 'End' ? s.hi : by ? there(place(s.value) + by*step()) : null;
+    if (to === null || e.ctrlKey || e.metaKey) return;
+    e.preventDefault();
+    const tidy = whole ? to : Number(to.toPrecision(12));
+    s.dragging = true;
+    take(Math.min(Math.max(tidy, s.lo), s.hi));
+    clearTimeout(s.timer);
+    s.timer = setTimeout(settle, 350);  // a run of key presses is one move
+  });
+  range.addEventListener('blur', () => { if (s.dragging) settle(); });
+  box.addEventListener('change', () => {
+    const v = box.valueAsNumber;
+    if (!Number.isFinite(v) || (log && v <= 0)) return show();
+    s.lo = Math.min(s.lo, v); s.hi = Math.max(s.hi, v);
+    take(v, true);
+    settle();
+  });
+  const node = el('div', {class: 'cw-slider'}, el('span', {class: 'cw-name', 'aria-hidden': 'true'}, label), range, box, hint);
+  show();
+  return Object.assign(s, {node, range, box, hintNode: hint,
+    /** Show a value that came from elsewhere; the hand that drags wins. */
+    set(v, lo = s.lo, hi = s.hi) {
+      if (s.dragging) return;
+      Object.assign(s, {value: v, lo: Math.min(lo, v), hi: Math.max(hi, v)});
+      show(document.activeElement === box && box.valueAsNumber === v);
+    },
+    /** Which way improves: `slope` is the change of the loss per unit. */
+    hint(slope) {
+      if (slope === null || slope === undefined) { hint.textContent = ''; return; }
+      const flat = !Number.isFinite(slope) || Math.abs(slope) < 1e-9;
+      hint.textContent = flat ? '● flat' : `${slope < 0 ? '▲ more' : '▼ less'} (slope ${fmt(slope, 3)})`;
+    }});
+}
+
+/**
+ * Play, pause, step and scrub through frames 0…n−1. `onframe(i)` draws one. The clock is the browser's: a frame that
+ * comes late is skipped, and nothing queues. With reduced motion wished for, it goes at four frames a second.
+ */
+function player(n, onframe, {fps = 30, label = 'step'} = {}) {
+  const p = {i: 0, n, fps, playing: false};
+  const scrub = el('input', {type: 'range', class: 'cw-range', min: 0, max: Math.max(n - 1, 0), step: 1, value: 0, 'aria-label': label});
+  const count = el('span', {class: 'cw-count'});
+  const play = button('▶ Play', () => p.playing ? p.pause() : p.play(), {title: 'space'});
+  p.show = i => {
+    p.i = Math.max(0, Math.min(i, p.n - 1));
+    scrub.value = p.i;
+    scrub.setAttribute('aria-valuetext', `${label} ${p.i} of ${p.n - 1}`);
+    count.textContent = `${label} ${p.i} of ${p.n - 1}`;
+    onframe(p.i, p);
+  };
+  const tick = now => {
+    if (!p.playing) return;
+    const due = p.from + Math.floor((now - p.since)*(reducedMotion() ? Math.min(4, p.fps) : p.fps)/1000);
+    if (due !== p.i) p.show(due);
+    if (p.i >= p.n - 1) return p.pause();
+    requestAnimationFrame(tick);
+  };
+  p.play = () => {
+    if (p.playing || p.n < 2) return;
+    if (p.i >= p.n - 1) p.show(0);
+    p.playing = true;
+    play.textContent = '‖ Pause';
+    requestAnimationFrame(now => { p.since = now; p.from = p.i; tick(now); });
+  };
+  p.pause = () => { p.playing = false; play.textContent = '▶ Play'; };
+  p.step = (by = 1) => { p.pause(); p.show(p.i + by); };
+  p.set = (count, at = 0) => { p.pause(); p.n = count; scrub.max = Math.max(count - 1, 0); p.show(at); };
+  p.toggle = () => p.playing ? p.pause() : p.play();
+  scrub.addEventListener('input', () => { p.pause(); p.show(scrub.valueAsNumber); });
+  scrub.addEventListener('keydown', e => {
+    const by = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[e.key];
+    const to = e.key === 'Home' ? 0 : e.key === 'End' ? p.n - 1 : by ? p.i + by : null;
+    if (to === null) return;
+    e.preventDefault();
+    p.pause(); p.show(to);
+  });
+  p.node = el('div', {class: 'cw-player'}, play, button('◀ Back', () => p.step(-1)), button('Step ▶', () => p.step(1)), scrub, count);
+  p.playButton = play;
+  return p;
+}
+
+/** The present state as code: a place to read it, and a button that copies it. */
+function codeBox(line) {
+  const pre = el('pre', {class: 'cw-code', tabindex: '0', 'aria-label': 'the code of this state'});
+  const copied = el('span', {class: 'cw-count', role: 'status'});
+  const copy = async () => {
+    try { await navigator.clipboard.writeText(pre.textContent); copied.textContent = 'copied'; }
+    catch { getSelection().selectAllChildren(pre); copied.textContent = 'selected: press Ctrl+C'; }
+    setTimeout(() => { copied.textContent = ''; }, 2500);
+  };
+  const box = el('details', {class: 'cw-codebox', ontoggle: () => box.open && line.send('code')},
+    el('summary', {}, 'As code'), button('Copy', copy), copied, pre);
+  return {node: box, show(text) { pre.textContent = text || ''; }, get open() { return box.open; }};
+}
