@@ -1,8 +1,9 @@
 """How smoothly a picture follows a slider, in JupyterLab in a real Chromium.
 
 Each side is a notebook of its own, with its own kernel, in a page of its own, in one JupyterLab. The sides are dragged
-in turn, round after round: Playwright presses the mouse on the slider and moves it from side to side, about sixty times
-a second, waiting each time until the page has taken the move, as a hand does that watches. A short drag warms up first.
+in turn, round after round, after a short drag to warm up: the mouse is pressed on the first slider and moved from side
+to side, sixty times a second. The moves go straight to Chromium (its DevTools protocol), as those of a real mouse do:
+they do not wait for the page. Playwright's `mouse.move` does, and would slow the mouse down to the pace of the page.
 
 What counts as a frame is the same for all sides: a frame of the browser, by `requestAnimationFrame`, before which the
 picture *changed*. A canvas is looked at after something was painted on it, an image after it was loaded, and only
@@ -18,6 +19,7 @@ an image that is replaced before it is seen. The change is dated by the next fra
 `ceiling` is a bare slider that moves a line on an empty canvas: what this machine and this method allow at most.
 """
 import contextlib
+import itertools
 import json
 import statistics
 import sys
@@ -25,6 +27,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
+
+import websocket
+from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]/'tests'))
 import lab  # noqa: E402
@@ -72,16 +78,16 @@ interact_plot(plot_quad, a=1.5, b=1.5, c=1.5)''', picture='.cw-result'),
          '.noUi-handle', '.noUi-target', '.jp-OutputArea-output img'),
 ]
 SECONDS = 3
-RATE = 60  # moves per second that are tried for
+RATE = 60   # moves of the mouse per second
 
 WATCH = '''(() => {
-  const seen = window.courseSeen = {on: false, picture: null, painted: 0};
+  const seen = window.courseSeen = {on: false};
   const touched = new Set(), before = new WeakMap();
   const small = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   let source = '';   // the bytes of the last image in the text of an output: each is a new element
 
   seen.start = picture => {
-    Object.assign(seen, {picture, on: true, painted: 0, frames: [], moves: [], down: null, up: null});
+    Object.assign(seen, {picture, on: true, frames: [], moves: [], up: null});
   };
   const proto = CanvasRenderingContext2D.prototype;
   for (const name of ['clearRect', 'fillRect', 'stroke', 'fill', 'drawImage', 'putImageData']) {
@@ -92,7 +98,6 @@ WATCH = '''(() => {
     };
   }
   document.addEventListener('load', e => { if (e.target.tagName === 'IMG') touched.add(e.target); }, true);
-  window.addEventListener('pointerdown', e => { if (seen.on) seen.down = e.timeStamp; }, true);
   window.addEventListener('pointermove', e => { if (seen.on && e.buttons) seen.moves.push(e.timeStamp); }, true);
   window.addEventListener('pointerup', e => { if (seen.on) seen.up = e.timeStamp; }, true);
 
@@ -118,7 +123,6 @@ WATCH = '''(() => {
   const frame = now => {
     const pictures = seen.on ? [...touched].filter(shown) : [];
     touched.clear();
-    if (pictures.length) seen.painted++;
     if (pictures.filter(changed).length) seen.frames.push(now);
     requestAnimationFrame(frame);
   };
@@ -130,7 +134,7 @@ def measure(rounds, sides=SIDES, say=print):
     "For each side by name, a list of one dict for each round. Raises `RuntimeError` when there is no browser."
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         for side in sides: write(Path(folder)/f'{slug(side)}.ipynb', DATA, side.code)
-        server, browser = stack.enter_context(lab.LabServer(folder)), stack.enter_context(lab.browser())
+        server, browser = stack.enter_context(lab.LabServer(folder)), stack.enter_context(watching())
         pages = {side.name: ready(server, browser, side) for side in sides}
         runs = {side.name: [] for side in sides}
         for _ in range(rounds):
@@ -155,9 +159,23 @@ def write(path, *cells):
     path.write_text(json.dumps(dict(cells=cells, metadata=kernel, nbformat=4, nbformat_minor=5)))
 
 
-class Watched:
-    "A browser whose pages count what is painted in them."
-    def __init__(self, browser): self.browser = browser
+@contextlib.contextmanager
+def watching():
+    "A browser that listens at a port, and whose pages count what changes in them. Raises `RuntimeError`."
+    with sync_playwright() as play:
+        browser = lab.launch(Chromium(play))
+        if not browser: raise RuntimeError(f'no browser could be started: {lab.MEND}')
+        try: yield browser
+        finally: browser.browser.close()
+
+
+class Chromium:
+    "What `lab.launch` and `lab.LabPage` need of Playwright, its module and its browser."
+    def __init__(self, play): self.play, self.chromium, self.port = play, self, lab.free_port()
+
+    def launch(self, **options):
+        self.browser = self.play.chromium.launch(args=[f'--remote-debugging-port={self.port}'], **options)
+        return self
 
     def new_page(self, **options):
         page = self.browser.new_page(**options)
@@ -165,9 +183,28 @@ class Watched:
         return page
 
 
+class Mouse:
+    "A mouse for the page that shows `name`. It does not wait for the page."
+    def __init__(self, port, name):
+        with urlopen(f'http://127.0.0.1:{port}/json/list') as f: pages = json.load(f)
+        address = next(p['webSocketDebuggerUrl'] for p in pages if p['type'] == 'page' and name in p['url'])
+        self.line, self.at, self.made = websocket.create_connection(address, suppress_origin=True), (0, 0), 0
+
+    def do(self, kind, down=False):
+        (x, y), self.made = self.at, self.made + 1
+        args = dict(type=f'mouse{kind}', x=x, y=y, buttons=int(down), button='none' if kind == 'Moved' else 'left',
+                    clickCount=int(kind != 'Moved'))
+        self.line.send(json.dumps({'id': self.made, 'method': 'Input.dispatchMouseEvent', 'params': args}))
+
+    def move(self, x, y, down=False):
+        self.at = x, y
+        self.do('Moved', down)
+
+
 def ready(server, browser, side):
     "The page of a side: its cells have run, its slider is in view, and it was dragged once to warm up."
-    page = server.open(Watched(browser), f'{slug(side)}.ipynb')
+    page = server.open(browser, f'{slug(side)}.ipynb')
+    page.mouse = Mouse(browser.port, f'{slug(side)}.ipynb')
     if errors := page.run_all(120): raise RuntimeError(f'{side.name}: {errors}')
     page.show(1)
     page.page.locator(side.handle).first.wait_for(timeout=20_000)
@@ -176,34 +213,31 @@ def ready(server, browser, side):
     return page
 
 
-def drag(page, side, seconds=SECONDS):
+def drag(lab_page, side, seconds=SECONDS):
     "Drag the first slider of a side for some seconds, wait until all is still, and count."
-    page = page.page
+    page, mouse = lab_page.page, lab_page.mouse
     page.bring_to_front()
     page.locator(side.handle).first.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     handle, track = (page.locator(s).first.bounding_box() for s in (side.handle, side.track))
-    page.mouse.move(handle['x'] + handle['width']/2, handle['y'] + handle['height']/2)
-    page.mouse.down()
     page.evaluate('picture => courseSeen.start(picture)', side.picture)
-    made = sweep(page.mouse, track, seconds)
-    page.mouse.up()
+    mouse.move(handle['x'] + handle['width']/2, handle['y'] + handle['height']/2)
+    mouse.do('Pressed', down=True)
+    sweep(mouse, track, seconds)
+    mouse.do('Released')
     settle(page)
-    try: return numbers(page.evaluate('() => { courseSeen.on = false; return courseSeen; }'), made/seconds)
+    try: return numbers(page.evaluate('() => { courseSeen.on = false; return courseSeen; }'))
     except RuntimeError as e: raise RuntimeError(f'{side.name}: {e}') from None
 
 
 def sweep(mouse, track, seconds, period=2.4):
-    "Move from end to end and back at an even pace; returns how many moves were made."
-    start = due = time.perf_counter()
-    y, made = track['y'] + track['height']/2, 0
-    while (now := time.perf_counter()) < start + seconds:
-        there = abs(((now - start)/period + .25) % 1*2 - 1)  # from the middle to an end, to the other end, and so on
-        mouse.move(track['x'] + track['width']*(.1 + .8*there), y)
-        made += 1
-        due = max(due + 1/RATE, time.perf_counter())
-        time.sleep(due - time.perf_counter() if due > time.perf_counter() else 0)
-    return made
+    "Move from the middle to an end, to the other end and so on, at an even pace."
+    start, y = time.perf_counter(), track['y'] + track['height']/2
+    for i in range(1, seconds*RATE + 1):
+        time.sleep(max(0, start + i/RATE - time.perf_counter()))
+        there = abs((i/RATE/period + .25) % 1*2 - 1)
+        mouse.move(track['x'] + track['width']*(.1 + .8*there), y, down=True)
+    time.sleep(1/RATE)
 
 
 def settle(page, quiet=800, most=6000):
@@ -215,14 +249,12 @@ def settle(page, quiet=800, most=6000):
         page.wait_for_timeout(100)
 
 
-def numbers(seen, rate):
-    "What a drag comes to. Raises `RuntimeError` when the mouse moved nothing."
+def numbers(seen):
+    "What a drag comes to. Raises `RuntimeError` when the picture did not follow."
     if not seen['moves'] or not seen['frames']: raise RuntimeError('the picture did not follow the mouse')
-    first, last = seen['moves'][0], seen['moves'][-1]
+    first, last, end = seen['moves'][0], seen['moves'][-1], max(seen['frames'])
     moving = [t for t in seen['frames'] if first <= t <= last]
-    places = [first, *moving, last]
-    gaps = sorted(b - a for a, b in zip(places, places[1:], strict=False))
-    end = max(seen['frames'])
+    gaps = sorted(b - a for a, b in itertools.pairwise([first, *moving, last]))
     return {'frames/s': 1000*len(moving)/(last - first), 'gap': gaps[min(int(.95*len(gaps)), len(gaps) - 1)],
-            'behind': end - last, 'still moving': max(end - seen['up'], 0), 'moves/s': rate,
-            'seen/painted': len(seen['frames'])/seen['painted']}
+            'behind': max(end - last, 0), 'still moving': max(end - seen['up'], 0),
+            'moves/s': 1000*len(seen['moves'])/(last - first)}

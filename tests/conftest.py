@@ -20,13 +20,20 @@ def browser():
     opened.__exit__(None, None, None)
 
 
+@pytest.fixture(scope='module')
+def lab_server(tmp_path_factory):
+    "JupyterLab over an empty folder, `server.folder`, for all tests of a file."
+    import lab
+    with lab.LabServer(tmp_path_factory.mktemp('lab')) as running: yield running
+
+
 def cell(kind, source, **more):
     "One cell of a notebook."
     extra = {'execution_count': None, 'outputs': []} if kind == 'code' else {}
     return {'cell_type': kind, 'metadata': {}, 'source': source.splitlines(True), **extra, **more}
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def write_notebook():
     "A function that writes a notebook of the given sources; one that starts with `#` and a space is Markdown."
     def write(path, *sources):

@@ -2,7 +2,6 @@
 import io
 import json
 
-import lab
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,20 +19,22 @@ v = FunctionFitter(wave, x, y, a=(-5, 5, 1.), b=(-2, 4, 1.))
 v'''
 
 
-@pytest.fixture
-def server(tmp_path):
-    with lab.LabServer(tmp_path) as running: yield running
-
-
-@pytest.fixture
-def page(tmp_path, server, browser, write_notebook):
+@pytest.fixture(scope='module')
+def opened(lab_server, browser, write_notebook):
     "A notebook with a quadratic fitter in two places, and one on a learner's function."
-    write_notebook(tmp_path/'fit.ipynb', DATA, QUADRATIC, 'w', LEARNERS)
-    page = server.open(browser, 'fit.ipynb')
+    write_notebook(lab_server.folder/'fit.ipynb', DATA, QUADRATIC, 'w', LEARNERS)
+    page = lab_server.open(browser, 'fit.ipynb')
     assert page.run_all(90) == []
     yield page
-    assert page.console == []
     page.close()
+
+
+@pytest.fixture
+def page(opened):
+    "The same for each test, back at its start."
+    opened.ask('w.fit.begin(); w.repaint(); v.fit.begin(); v.repaint()')
+    yield opened
+    assert opened.console == []
 
 
 def root(page, cell):
@@ -147,7 +148,7 @@ def test_a_function_that_fails_leaves_the_sliders_alive(page):
     until(page, lambda: values(page, 'v')[0]['a'] > 2, 'a slider had been dragged')
 
 
-def test_what_a_saved_notebook_keeps(page, tmp_path):
+def test_what_a_saved_notebook_keeps(page, lab_server):
     "No state of a widget, a picture of each, and the picture alone when no kernel runs."
     fitter = root(page, 1)
     still = page.show(1).locator('.cw-still')
@@ -156,8 +157,9 @@ def test_what_a_saved_notebook_keeps(page, tmp_path):
     until(page, lambda: values(page)[2] == 1, 'the move had reached Python')
     page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.page.wait_for_timeout(1000)
-    saved = json.loads((tmp_path/'fit.ipynb').read_text())
-    assert 'widgets' not in saved['metadata'] and (tmp_path/'fit.ipynb').stat().st_size < 600_000
+    file = lab_server.folder/'fit.ipynb'
+    saved = json.loads(file.read_text())
+    assert 'widgets' not in saved['metadata'] and file.stat().st_size < 600_000
     assert 'alt="' in str(saved['cells'][1]['outputs'])
     page.ask('w.close()')
     until(page, still.is_visible, 'the picture was back')

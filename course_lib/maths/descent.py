@@ -93,9 +93,10 @@ def _batches(n, batch, seed):
     gen = torch.Generator().manual_seed(seed)
     while True: yield from torch.randperm(n, generator=gen).split(batch)
 
-# %% ../../nbs/maths/01_descent.ipynb #0ca071c9
+# %% ../../nbs/maths/01_descent.ipynb #e1e4ce35
 DIVERGED = 1e6  # a loss this many times 1 + the loss at the start has left for good
 
+@torch.enable_grad()
 def _walk(loss, p, rates, momentum, rows, tol):
     "Step until done, diverged or flat; lists of what was met."
     ps, losses, grads, v, bound = [], [], [], None, math.inf
@@ -106,10 +107,10 @@ def _walk(loss, p, rates, momentum, rows, tol):
         g, = torch.autograd.grad(value, p)
         if rows is not None and i < len(rates):
             with torch.no_grad(): value = loss(p)  # record all the data, or the batches' luck hides the progress
-        p = p.detach(); l = value.item()
-        if i == 0: bound = DIVERGED*(1 + abs(l))
-        ps.append(p); losses.append(l); grads.append(g)
-        if not (abs(l) <= bound and math.isfinite(l)) or (tol is not None and g.abs().max() <= tol): break
+        p, now = p.detach(), value.item()
+        if i == 0: bound = DIVERGED*(1 + abs(now))
+        ps.append(p); losses.append(now); grads.append(g)
+        if not (abs(now) <= bound and math.isfinite(now)) or (tol is not None and g.abs().max() <= tol): break
         if i < len(rates):
             v = g if v is None or not momentum else momentum*v + g
             p = p - rates[i]*v
@@ -142,7 +143,8 @@ def descend(
     rows = None if batch is None else _batches(len(loss), batch, seed)
     return _trace(rates, *_walk(loss, params.detach().clone(), rates, momentum, rows, tol))
 
-# %% ../../nbs/maths/01_descent.ipynb #610bcef5
+# %% ../../nbs/maths/01_descent.ipynb #f8687b41
+@torch.enable_grad()
 def hessian(
     loss: Callable,  # loss(params) -> one number
     params: Tensor,  # (n,)
@@ -150,7 +152,8 @@ def hessian(
     "Second derivatives of `loss` at `params`."
     return torch.autograd.functional.hessian(lambda p: loss(p).squeeze(), params.detach())
 
-# %% ../../nbs/maths/01_descent.ipynb #4fd08338
+# %% ../../nbs/maths/01_descent.ipynb #d3195159
+@torch.enable_grad()
 def is_quadratic(
     loss: Callable,  # loss(params) -> one number
     params: Tensor,  # (n,), where to begin; the answer is about everywhere
@@ -167,7 +170,7 @@ def is_quadratic(
         if not abs(there - parts.sum()) <= tol*(parts.abs().sum() + there.abs()): return False
     return True
 
-# %% ../../nbs/maths/01_descent.ipynb #7b05dc69
+# %% ../../nbs/maths/01_descent.ipynb #57617c9c
 def diverging_lr(
     loss: Callable,       # loss(params) -> one number; quadratic in params
     params: Tensor,       # (n,)
@@ -175,7 +178,7 @@ def diverging_lr(
 ) -> float:               # math.inf where the loss is flat
     "The rate above which descent diverges: 2(1 + momentum)/λmax. Raises ValueError where the loss is not quadratic."
     if not is_quadratic(loss, params):
-        raise ValueError('the loss is not quadratic in the parameters, so no rate is the limit everywhere; try lr_sweep')
+        raise ValueError('the loss is not quadratic in the parameters, so no rate is the limit for all; try lr_sweep')
     eig = torch.linalg.eigvalsh(hessian(loss, params).double())
     top, low = float(eig[-1]), float(eig[0])
     if low < -1e-4*max(top, -low):

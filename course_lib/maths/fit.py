@@ -74,7 +74,7 @@ def param_range(
     start = _number(spec[2], f'{name}: its start') if len(spec) == 3 else drawn
     return (min(lo, start), max(hi, start)), start
 
-# %% ../../nbs/maths/02_fit.ipynb #4fb0606a
+# %% ../../nbs/maths/02_fit.ipynb #987b992f
 class FunctionError(ValueError):
     "The fitted function raised something, or gave back the wrong shape."
 
@@ -88,7 +88,7 @@ def _as_row(out, x, name):
         except (TypeError, ValueError, RuntimeError): raise FunctionError(wanted()) from None
     if out.ndim == 0: out = out.expand(len(x))
     if out.shape == x.shape: return out
-    raise FunctionError(f'{name} returned shape {tuple(out.shape)} for {len(x)} x; wanted ({len(x)},), one number for each')
+    raise FunctionError(f'{name} returned shape {tuple(out.shape)} for {len(x)} x; wanted ({len(x)},), one for each x')
 
 def _try(f, x_name, x, names, params, name):
     kw = dict(zip(names, params, strict=True))
@@ -96,7 +96,7 @@ def _try(f, x_name, x, names, params, name):
     except Exception as e: raise FunctionError(f'{name} raised {type(e).__name__}: {e}') from e
     return _as_row(out, x, name)
 
-def _as_torch(call, x, p): return call(x, p.unbind())
+def _as_torch(call, x, p): return call(x.clone(), p.unbind())  # a copy, for functions that change x in place
 def _as_numpy(call, x, p): return call(x.double().numpy(), p.tolist())
 def _as_plain(call, x, p): return call(x.double(), p.detach().double().unbind())
 
@@ -113,7 +113,7 @@ class Differences(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad): return grad*ctx.slopes.to(grad), None, None
 
-# %% ../../nbs/maths/02_fit.ipynb #3e00168c
+# %% ../../nbs/maths/02_fit.ipynb #3e449e3f
 class FitModel:
     "Data, a function of x and parameters, and a loss."
     def setup(self, x, y, loss, seed, names, ranges, start):
@@ -128,6 +128,7 @@ class FitModel:
         call = lambda x, ps: _try(self.f, self.x_name, x, self.names, ps, _name(self.f))
         if self._how is None: self._how = self._find_way(call, x, params)
         return self._how(call, x, params)
+    @torch.enable_grad()
     def _find_way(self, call, x, params):
         p = params.detach().clone().requires_grad_()
         for way in (_as_torch, _as_numpy, _as_plain):
@@ -147,7 +148,7 @@ class FitModel:
         x = self.x if x is None else torch.as_tensor(x, dtype=torch.float32).reshape(-1)
         return self.call(x, self._vector(params)).detach().float()
 
-# %% ../../nbs/maths/02_fit.ipynb #80ad5317
+# %% ../../nbs/maths/02_fit.ipynb #88f160b5
 class FitLoss(FitModel):
     "How well the function fits, and which way is down."
     def _plain_loss(self, params):
@@ -165,6 +166,7 @@ class FitLoss(FitModel):
     def loss(self) -> float: return float(self.loss_at(self.params))
     @property
     def values(self) -> dict: return dict(zip(self.names, self.params.tolist(), strict=True))
+    @torch.enable_grad()
     def slopes(self, params=None) -> Tensor:  # (n,): how fast the loss rises with each parameter
         "The gradient of the loss."
         p = self._vector(params).detach().clone().requires_grad_()
@@ -175,7 +177,7 @@ class FitLoss(FitModel):
         xs = torch.linspace(lo - more, hi + more, n)
         return xs, self.predict(xs, params)
 
-# %% ../../nbs/maths/02_fit.ipynb #a84fa7ee
+# %% ../../nbs/maths/02_fit.ipynb #d09e9b11
 @dataclass(frozen=True, eq=False)
 class Move:
     "One change of the parameters."
@@ -188,7 +190,7 @@ class FitMoves(FitLoss):
     def begin(self):
         "Forget everything but the start."
         self._moves, self._at, self.diverged = [], -1, None
-        try: loss = float(self.loss_at(self.start))
+        try: loss = float(self.loss_at(self.start).detach())
         except FunctionError: loss = math.nan  # sliders may lead to where it works
         self.best = Move('start', self.start.clone(), loss)
         self._push(self.best)

@@ -146,9 +146,9 @@ def hinges(
     m, b = _floats(m), _floats(b)
     return torch.where(m == 0, torch.nan, -b/m)
 
-# %% ../../nbs/maths/00_functions.ipynb #6cef8eb9
+# %% ../../nbs/maths/00_functions.ipynb #98e6d36e
 def _array(v):
-    "`v` as an array of float64. Raises TypeError or ValueError for all but numbers, also for text that looks like them."
+    "`v` as an array of float64. Raises TypeError or ValueError for all but numbers, text of digits included."
     if isinstance(v, Tensor):
         v = v.detach().cpu().double().numpy() if v.is_floating_point() else v.detach().cpu().numpy()
     a = np.asarray(v)

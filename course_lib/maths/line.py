@@ -3,8 +3,8 @@
 # %% auto #0
 __all__ = ['MAX_STEPS', 'CONSTANT', 'line_data', 'predict', 'as_line', 'shrink', 'LineSettings', 'check_settings', 'valley',
            'steepest', 'percent', 'verdict', 'rate_words', 'Schedule', 'rates', 'LineSettled', 'LineValley',
-           'LineDescent', 'full_batch', 'batch_valleys', 'epochs', 'left_at', 'outcome_words', 'batch_words', 'words',
-           'code']
+           'LineDescent', 'full_batch', 'batch_valleys', 'epochs', 'left_at', 'large', 'outcome_words', 'batch_words',
+           'words', 'code']
 
 # %% ../../nbs/maths/05_line.ipynb #5082182e
 import cmath
@@ -72,7 +72,7 @@ class LineSettings:
     seed: int = 42                # shuffles the points
     start: tuple[float, float] = (-1., 1.)  # slope and intercept
 
-# %% ../../nbs/maths/05_line.ipynb #f5ed7a7d
+# %% ../../nbs/maths/05_line.ipynb #f0ce6bf2
 MAX_STEPS = 2000  # more do not fit into a chart, and would not be watched to the end
 
 def check_settings(
@@ -85,6 +85,7 @@ def check_settings(
     if not isinstance(new.steps, int) or not 1 <= new.steps <= MAX_STEPS:
         raise ValueError(f'steps={new.steps!r} must be a whole number from 1 to {MAX_STEPS}')
     if not isinstance(new.seed, int) or not 0 <= new.seed < 2**63: raise ValueError(f'seed={new.seed!r} must be a whole number, 0 or more')
+    if isinstance(new.lr, str | bool | None) or not 0 < new.lr < float('inf'): raise ValueError(f'lr={new.lr!r}: a learning rate is a number above 0')
     start = torch.as_tensor(new.start, dtype=torch.float32)
     if start.shape != (2,) or not start.isfinite().all() or start.abs().max() > 1e6:
         raise ValueError(f'start={new.start!r} must be two numbers, slope and intercept, within a million')
@@ -181,7 +182,7 @@ class LineSettled:
     @property
     def can_redo(self) -> bool: return self.at < len(self.history) - 1
 
-# %% ../../nbs/maths/05_line.ipynb #9376a91b
+# %% ../../nbs/maths/05_line.ipynb #0861d2ed
 class LineValley(LineSettled):
     "The valley of the loss, and what a rate does in it."
     @property
@@ -199,7 +200,7 @@ class LineValley(LineSettled):
         "A frame around the bottom, with room for a path that overshoots. It does not change with the settings."
         best = self.best.tolist()
         away = [1.5*abs(s - b) for s, b in zip(self.history[0].start, best, strict=True)]
-        half = [max(d, .4*max(away), .5) for d in away]
+        half = [max(d, .55*max(away), .5) for d in away]
         return [[b - h, b + h] for b, h in zip(best, half, strict=True)]
 
     def surface(self, size: int = 61):
@@ -260,7 +261,7 @@ def epochs(
     whole, rest = divmod(step, -(-lines.n//b))
     return whole + min(rest*b, lines.n)/lines.n
 
-# %% ../../nbs/maths/05_line.ipynb #45a58c6b
+# %% ../../nbs/maths/05_line.ipynb #e6e23360
 def left_at(
     lines: LineDescent,
 ) -> int | None:
@@ -271,15 +272,17 @@ def left_at(
     inside = (~outside).nonzero()
     return int(inside.max()) + 1 if len(inside) else 0
 
+def large(v: float) -> str: return f'{v:.4g}' if v < 1e4 else f'{v:,.0f}' if v < 1e9 else f'{v:.2g}'
+
 def outcome_words(lines):
     "How it ended."
     t, left = lines.trace, left_at(lines)
-    said = f'In {len(t)} steps the loss went from {t.losses[0]:.4g} to {t.losses[-1]:.4g}; the lowest there is, is {lines.lowest:.4g}.'
+    said = f'In {len(t)} steps the loss went from {large(t.losses[0])} to {large(t.losses[-1])}; the lowest possible is {lines.lowest:.4g}.'
     if left is not None: said += f' The weights left the picture at step {left}.'
     if t.diverged is not None: said += f' It was stopped at step {t.diverged}: the loss had grown beyond all bounds.'
     return said
 
-# %% ../../nbs/maths/05_line.ipynb #265087c2
+# %% ../../nbs/maths/05_line.ipynb #deece532
 def batch_words(lines):
     "What mini-batches change."
     s, n, t = lines.settings, lines.n, lines.trace
@@ -296,12 +299,12 @@ def words(
     "The present settings and what came of them, in a few sentences."
     s, sched = lines.settings, lines.schedules[lines.settings.schedule]
     top = f'2·(1 + {s.momentum:g})' if s.momentum else '2'
-    limit = f'This loss diverges above {lines.limit:.3g} ({top}/λmax, and λmax is {lines.lams[1]:.3g}); the rate is {s.lr:.3g}.'
+    limit = f'This loss diverges above {lines.limit:.3g} ({top}/λmax, and λmax is {lines.lams[1]:.4g}); the rate is {s.lr:.3g}.'
     above = sum(r > lines.limit for r in rates(sched.make(s.lr), s.steps))
     also = f' It is above the limit for {above} of {s.steps} steps.' if above else ''
     rate = rate_words(s.lr, s.momentum, lines.lams, s.steps) if s.schedule == 'constant' else f'{sched.words}{also}'
     if s.batch and s.schedule == 'constant': rate = f'With all points at each step it would be this. {rate}'
-    return [limit, rate, batch_words(lines), outcome_words(lines)]
+    return [rate, limit, batch_words(lines), outcome_words(lines)]
 
 # %% ../../nbs/maths/05_line.ipynb #469f92b0
 def _code_head(lines):

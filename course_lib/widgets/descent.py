@@ -10,9 +10,9 @@ from ..maths.line import LineDescent, Schedule, batch_valleys, code, epochs, ful
 from ..training.schedules import one_cycle_lr
 from .base import COLOURS, CourseWidget, add_axes, axes_box, front_end, new_figure, numbers
 
-# %% ../../nbs/widgets/03_descent.ipynb #b92f9a94
+# %% ../../nbs/widgets/03_descent.ipynb #582edb59
 SIZE = (860, 330)                                       # both pictures together, CSS pixels
-PANES = [dict(left=0, width=420), dict(left=420, width=440)]
+PANES = [dict(left=0, width=430), dict(left=430, width=430)]
 
 def draw_valley(
     ax,
@@ -35,8 +35,9 @@ def empty_axes(
     fig, (width, _) = new_figure(*SIZE, dark), SIZE
     x, y = lines.x[:, 0], lines.y
     spread = [(float(v.min()) - r*float(v.max() - v.min()), float(v.max()) + r*float(v.max() - v.min())) for v, r in ((x, .05), (y, .25))]
-    data = add_axes(fig, left=52, right=width - 410, top=24, xlim=spread[0], ylim=spread[1], xlabel='x', ylabel='y')
-    valley = add_axes(fig, left=476, top=24, xlim=lines.limits()[0], ylim=lines.limits()[1], xlabel='slope', ylabel='intercept')
+    data = add_axes(fig, left=52, right=width - 420, top=24, xlim=spread[0], ylim=spread[1], xlabel='x', ylabel='y')
+    valley = add_axes(fig, left=480, top=24, xlim=lines.limits()[0], ylim=lines.limits()[1], xlabel='slope', ylabel='intercept')
+    data.locator_params(nbins=5)
     for ax, title in ((data, 'the line'), (valley, 'its weights, on a map of the loss')): ax.set_title(title, color=fig.ink, fontsize=10)
     return fig, data, valley
 
@@ -135,7 +136,7 @@ class DescentRequests:
         if 'start' in changes: changes['start'] = tuple(changes['start'])
         return changes
 
-# %% ../../nbs/widgets/03_descent.ipynb #59d43b01
+# %% ../../nbs/widgets/03_descent.ipynb #fc782921
 class DescentExplorer(DescentRequests, CourseWidget):
     "Gradient descent for a line: what the rate, the momentum and the batches do."
     _esm = front_end('base', 'plot', 'descent')
@@ -172,7 +173,7 @@ class DescentExplorer(DescentRequests, CourseWidget):
         t, i = self.lines.trace, self.at
         slope, intercept = t.params[i].tolist()
         now = f'Step {i} of {len(t)}: the line has slope {slope:.3g} and intercept {intercept:.3g}, and its loss is {t.losses[i]:.4g}.'
-        return f'A line over points, and the path of its weights on a map of the loss. {now} {words(self.lines)[1]}'
+        return f'A line over points, and the path of its weights on a map of the loss. {now} {words(self.lines)[0]}'
 
 # %% ../../nbs/widgets/03_descent.ipynb #fed333f3
 def animate_descent(

@@ -76,14 +76,15 @@ class DescentView {
     this.player = player(1, () => this.frame(), {label: 'step'});
     this.chart = new Chart('loss after each step', {width: 400, height: 150, xlabel: 'steps', ylabel: 'loss', log: true});
     this.now = el('div', {class: 'cw-row cw-now'});
+    this.verdict = el('div', {class: 'cw-words'});
     this.words = el('div', {class: 'cw-words'});
     this.code = codeBox(this.line);
     this.keys = el('div');
-    this.compare = toggle('compare with full batch', s.compare, on => this.line.send('compare', {on}));
+    this.compare = toggle('compare with full batch', s.compare, on => this.ask('compare', {on}));
     this.startDrag();
     this.root.body(
-      el('div', {class: 'cw-columns'}, ...this.panes.map(p => el('div', {class: 'cw-wide'}, p.node))), this.player.node, this.buttons(),
-      el('div', {class: 'cw-columns'}, el('div', {class: 'cw-panel'}, this.now, this.chart.node, this.keys, this.compare, this.words),
+      el('div', {class: 'cw-columns'}, ...this.panes.map(p => el('div', {class: 'cw-wide'}, p.node))), this.player.node, this.buttons(), this.verdict,
+      el('div', {class: 'cw-columns'}, el('div', {class: 'cw-panel'}, this.now, this.chart.node, this.keys, this.words),
         el('div', {class: 'cw-panel'}, ...this.controls(), this.code.node)));
   }
   /** The four rates, and the way back. */
@@ -106,7 +107,7 @@ class DescentView {
     this.schedule = choice('schedule', this.state.schedules.map(n => [n, n]), this.values.schedule, v => this.settled({schedule: v}));
     this.seed = numberBox('seed', this.values.seed, v => this.settled({seed: v}), {title: 'shuffles the points for the batches'});
     this.notes = {schedule: el('code', {class: 'cw-codenote'}), start: el('code', {class: 'cw-codenote'})};
-    return [el('div', {class: 'cw-sliders'}, ...made.map(s => s.node)),
+    return [el('div', {class: 'cw-sliders'}, ...made.map(s => s.node)), this.compare,
       el('div', {}, el('div', {class: 'cw-row'}, this.schedule, this.seed), this.notes.schedule),
       el('div', {}, el('div', {class: 'cw-row'}, ...numbersOf), this.notes.start)];
   }
@@ -129,10 +130,12 @@ class DescentView {
     this.hold();
     Object.assign(this.values, changes);
     this.dragging = false;
-    this.line.send('set', changes);
+    this.ask('set', changes);
   }
   preset(i) { this.settled({lr: this.state.presets[i][1]}); }
-  do(what) { this.hold(); this.line.send(what); }
+  do(what) { this.hold(); this.ask(what); }
+  /** A press: until its answer is here, older answers must not undo what the hand has done. */
+  ask(op, args) { this.awaited = this.line.send(op, args); }
   hold() { this.player.pause(); clearTimeout(this.looking); this.looking = null; }
   /** Press anywhere on the valley and drag: that is where descent starts. */
   startDrag() {
@@ -247,13 +250,14 @@ class DescentView {
   heard() {
     const s = this.state;
     this.root.warn(s.message);
-    this.words.replaceChildren(...s.words.map(w => el('p', {}, w)));
-    this.limits();
+    this.say();
     if (this.dragging && this.localOnly()) return;
-    if (this.line.queue.some(r => !r.latest)) return;
+    if (this.awaited && s.ack !== this.awaited) return;
+    this.awaited = null;
     this.settings();
     if (s.version !== this.version || s.compare !== this.compared) this.arrived();
     else if (!this.player.playing && !this.looking && this.line.idle && s.at !== this.player.i) this.show(s.at);
+    else this.numbers();
   }
   /** Whether what moves is followed here, so that Python's answer of a moment ago would only jolt it. */
   localOnly() { return this.grabbed || this.sliders.lr.dragging || this.sliders.momentum.dragging; }
@@ -279,9 +283,11 @@ class DescentView {
       ...(s.ghost ? [{name: 'full batch', colour: s.colours.descent, dash: true}] : [])]));
     this.panes.forEach(p => p.canvas.setAttribute('aria-label', s.alt));
   }
-  /** What hangs on the limit: the four rates and the notes in code. */
-  limits() {
-    const s = this.state;
+  /** The sentences, the four rates and the notes in code. */
+  say() {
+    const s = this.state, [rate, ...rest] = s.words, colon = rate.indexOf(':') + 1;
+    this.verdict.replaceChildren(el('p', {}, el('b', {}, rate.slice(0, colon)), rate.slice(colon), ' ', rest[0]));
+    this.words.replaceChildren(...rest.slice(1).map(w => el('p', {}, w)));
     this.presets.forEach((b, i) => {
       const [name, lr] = s.presets[i];
       b.textContent = `${name} · ${fmt(lr, 3)}`;

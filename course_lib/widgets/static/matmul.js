@@ -73,12 +73,13 @@ class Board {
     const layer = s.mode === 'layer', {a, b, bias} = s.parts, fits = a.shape[1] === b.shape[0];
     const out = s.cells.length ? [a.shape[0], b.shape[1]] : null;
     this.cells = {};
+    this.node.classList.toggle('cw-mm-crowded', s.crowded);
     const A = this.matrix('a', a.shape, a.name, [[`(${a.shape[0]}, `], [`${a.shape[1]}`, true], [')']], fits);
     const B = this.matrix('b', b.shape, b.name, [['('], [`${b.shape[0]}`, true], [`, ${b.shape[1]})`]], fits);
     const product = out ? this.matrix(layer ? 'product' : 'out', out, layer ? `${a.name} @ ${b.name}` : `${s.names.out} = ${a.name} @ ${b.name}`,
       [[`(${out.join(', ')})`]]) : this.nothing(fits);
     const more = layer ? this.layerTables(s, bias, out) : [];
-    this.node.replaceChildren(el('div', {class: 'cw-mm-corner', 'aria-hidden': 'true'}), place(B, 'b'), place(A, 'a'), place(product, 'c'), ...more);
+    this.node.replaceChildren(place(B, 'b'), place(A, 'a'), place(product, 'c'), ...more);
     this.node.classList.toggle('cw-mm-layer', layer);
     this.roving = this.cells.out?.[0][0] ?? null;
     if (this.roving) this.roving.tabIndex = 0;
@@ -178,8 +179,8 @@ class Board {
     const spread = this.cells.spread;
     if (spread) spread.forEach(row => row.forEach((td, j) => { td.textContent = s.parts.bias.shown[0][j]; }));
     const widest = Math.max(...Object.values(s.parts).flatMap(p => p.shown.flat()).map(t => t.length),
-      ...s.cells.flatMap(c => c.running).map(t => t.length));
-    this.node.style.setProperty('--mm-chars', Math.min(Math.max(widest, 3), 9));
+      ...s.cells.flatMap(c => c.brief || c.running).map(t => t.length));
+    this.node.style.setProperty('--mm-chars', s.crowded ? Math.min(Math.max(widest, 2), 5) : Math.min(Math.max(widest, 3), 9));
     if (this.pending) { this.pending(); this.pending = null; }
   }
   fillCell(td, s, exact, shown) {
@@ -194,15 +195,20 @@ class Board {
     td.box.title = exact.length > shown.length ? exact.replace(MINUS, '−') : '';
   }
 
+  /** About how wide the tables are, in CSS pixels. */
+  width(s) {
+    const layer = s.mode === 'layer', n = s.parts.b.shape[1], chars = Number(this.node.style.getPropertyValue('--mm-chars'));
+    return (s.parts.a.shape[1] + n*(layer ? 3 : 1))*(chars*7.5 + 16) + (layer ? 150 : 65);
+  }
   /** Cells up to `now` are known, that one up to `part`; those after it are still dots. */
   progress(s, now, part) {
     const cols = s.parts.b.shape[1], layer = s.mode === 'layer', k = s.parts.a.shape[1];
     s.cells.forEach((c, n) => {
       const i = Math.floor(n/cols), j = n % cols, known = n < now ? Infinity : n === now ? part : -1;
-      const sum = known < 0 ? '·' : c.running[Math.min(known, k - 1)];
+      const values = c.brief || c.running, sum = known < 0 ? '·' : values[Math.min(known, k - 1)];
       if (layer) this.cells.product[i][j].textContent = sum;
-      this.showResult(this.cells.out[i][j], layer ? (known < k ? '·' : known === k ? c.sum : c.out) : sum,
-        layer && c.zeroed && known > k ? c.sum : '', `row ${i}, column ${j}: ${known === Infinity || known >= c.running.length - 1 ? c.formula : 'not yet'}`);
+      this.showResult(this.cells.out[i][j], layer ? (known < k ? '·' : known === k ? values[k] : values.at(-1)) : sum,
+        layer && c.zeroed && known > k ? values[k] : '', `row ${i}, column ${j}: ${known === Infinity || known >= c.running.length - 1 ? c.formula : 'not yet'}`);
     });
   }
   /** `gone` is the negative number that ReLU has turned into 0. */
@@ -260,8 +266,9 @@ class MatmulView {
     this.scroll = el('div', {class: 'cw-mm-scroll'}, this.board.node);
     this.readout = el('div', {class: 'cw-mm-readout'}, this.formula, this.so);
     this.makePlayer();
-    this.left = el('div', {class: 'cw-mm-left'}, this.shapes, this.scroll, this.why, this.readout, this.controls, this.note);
-    this.root.body(el('div', {class: 'cw-mm'}, el('div', {class: 'cw-columns'}, this.left, this.panel())));
+    this.left = el('div', {class: 'cw-mm-left'}, this.scroll, this.why, this.readout, this.controls, this.note);
+    this.root.body(el('div', {class: 'cw-mm'}, el('div', {class: 'cw-row cw-mm-top'}, el('div', {class: 'cw-row', role: 'group', 'aria-label': 'what to show'}, ...this.modes), this.shapes),
+      this.columns = el('div', {class: 'cw-columns'}, this.left, this.panel())));
   }
   panel() {
     this.editors = ['a', 'b', 'bias'].map(part => new PartEditor(this, part));
@@ -270,9 +277,9 @@ class MatmulView {
     this.redo = button('↷ Redo', () => this.edit('redo'), {title: 'Ctrl+Y'});
     this.swap = button('Swap', () => this.edit('swap'), {title: 'exchange the two matrices'});
     this.code = codeBox(this.line);
-    return el('div', {class: 'cw-panel cw-mm-panel'}, el('div', {class: 'cw-row', role: 'group', 'aria-label': 'what to show'}, ...this.modes),
-      ...this.editors.map(e => e.node), el('div', {class: 'cw-note'}, 'Type into the cells, or paste rows into a box.'),
+    return el('div', {class: 'cw-panel cw-mm-panel'},
       el('div', {class: 'cw-row'}, this.undo, this.redo, button('Reset', () => this.edit('reset'), {title: 'back to the first matrices'}), this.swap, this.relu),
+      el('div', {class: 'cw-mm-editors'}, ...this.editors.map(e => e.node)), el('div', {class: 'cw-note'}, 'Type into the cells, or paste rows into a box.'),
       this.code.node);
   }
   makePlayer() {
@@ -329,6 +336,7 @@ class MatmulView {
     this.pointed = null;
     if (this.now) this.picked = this.where(this.now.cell);
     this.show();
+    if (this.now) this.follow(this.picked);
     if (!p.playing) { this.root.say(this.so.textContent); this.look(); }
   }
   where(cell) { const cols = this.state.parts.b.shape[1]; return [Math.floor(cell/cols), cell % cols]; }
@@ -368,8 +376,9 @@ class MatmulView {
   reason(s, changed) {
     this.why.hidden = !s.why;
     this.readout.hidden = this.controls.hidden = Boolean(s.why);
-    this.left.classList.toggle('cw-mm-big', s.parts.a.shape[1] + s.parts.b.shape[1]*(s.mode === 'layer' ? 3 : 1) > 9);
+    this.columns.classList.toggle('cw-mm-big', this.board.width(s) > 460);
     if (!changed) return;
+    this.readout.style.minHeight = '';
     this.why.replaceChildren(...(s.why ? [el('div', {}, s.why), el('div', {class: 'cw-row'}, ...s.remedies.map(r =>
       button(r.label, () => this.edit(r.op, r.args), {kind: 'cw-main'})))] : []));
   }
@@ -397,6 +406,13 @@ class MatmulView {
     const tail = c.formula.slice(c.formula.indexOf(' = '));
     this.formula.replaceChildren(el('b', {}, `${out}[${at.join(', ')}]`), ' = ', ...terms, done ? el('b', {class: 'cw-mm-tail'}, tail) : ' = …');
     this.so.textContent = this.words(c, part);
+    this.readout.style.minHeight = `${this.readout.offsetHeight}px`;  // it only grows, so that the buttons below stay where they are
+  }
+  /** Bring the cell that is computed now into the box that scrolls. */
+  follow([i, j]) {
+    const box = this.scroll.getBoundingClientRect(), td = this.board.cells.out[i][j].getBoundingClientRect();
+    const by = (lo, hi, from, to) => lo < from ? lo - from - 8 : hi > to ? hi - to + 8 : 0;
+    this.scroll.scrollBy(by(td.left, td.right, box.left, box.right), by(td.top, td.bottom, box.top, box.bottom));
   }
   term(text, k, at, part, c) {
     const mark = part >= c.running.length ? '' : k === part ? 'cw-mm-now' : k < part ? 'cw-mm-done' : 'cw-mm-later';
@@ -406,8 +422,8 @@ class MatmulView {
     const s = this.state, k = s.parts.a.shape[1], before = part ? c.running[part - 1] : '0';
     if (part >= c.running.length) return 'A row times a column: the numbers are multiplied in pairs and added up.';
     if (part < k) return `${c.terms[part]} = ${c.products[part]}; the sum so far: ${before} + ${c.products[part]} = ${c.running[part]}`;
-    if (part === k) return `plus the ${c.terms[k]}: ${before} becomes ${c.sum}`;
-    return c.zeroed ? `ReLU: ${c.sum} is negative, so it becomes 0` : `ReLU: ${c.sum} is not negative, so it stays`;
+    if (part === k) return `plus the ${c.terms[k]}: ${before} becomes ${c.running[k]}`;
+    return c.zeroed ? `ReLU: ${before} is negative, so it becomes 0` : `ReLU: ${before} is not negative, so it stays`;
   }
   close() {
     this.line.close();

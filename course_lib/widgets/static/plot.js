@@ -33,7 +33,7 @@ class Plot {
     if (!bytes || !bytes.byteLength) return;
     const url = imageUrl(bytes);
     if (!still()) return URL.revokeObjectURL(url);
-    await this.swap(this.front, url, () => { if (still()) this.front.hidden = false; });
+    await this.swap(this.front, url, () => { if (still()) { this.front.hidden = false; this.back.style.opacity = 0; } });  // both are transparent
   }
   async swap(img, url, then) {
     const ready = new Image();
@@ -45,7 +45,7 @@ class Plot {
     then();
   }
   /** Something moves: draw in the browser from here on. */
-  move() { this.front.hidden = true; this.draw(); }
+  move() { this.front.hidden = true; this.back.style.opacity = ''; this.draw(); }
   /** Ask for one painting with the next frame. */
   draw() {
     if (this.asked) return;

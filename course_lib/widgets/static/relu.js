@@ -177,7 +177,7 @@ class ReLUView {
     this.hints = toggle('hints', true, () => this.numbers());
     this.progress = el('progress', {max: 1, value: 0, 'aria-label': 'progress of the fit', hidden: true});
     this.note = el('div', {class: 'cw-note'});
-    this.chart = new Chart('loss after each move', {xlabel: 'moves', ylabel: 'loss', log: true, width: 400});
+    this.chart = new Chart('loss after each move', {xlabel: 'moves', ylabel: 'loss', log: true, width: 480, height: 150});
     this.code = codeBox(this.line);
     this.buttons();
     this.layout();
@@ -211,7 +211,7 @@ class ReLUView {
     this.legendHolder = el('div', {}, this.legend(c));
     const row = (...nodes) => el('div', {class: 'cw-row'}, ...nodes);
     const panel = el('div', {class: 'cw-panel cw-relu-panel'},
-      row(el('span', {}, 'mean squared error'), this.loss, this.best), this.share,
+      row(el('span', {}, 'mean squared error'), this.loss), row(this.share, this.best),
       row(this.fewer, this.count, this.more), this.turner, this.sliders.node,
       row(this.one, this.fitButton, this.lr), this.progress, this.note,
       row(this.undo, this.redo, this.toBest, this.reset, this.hints));
@@ -220,8 +220,8 @@ class ReLUView {
     this.root.body(el('div', {class: 'cw-relu'}, el('div', {class: 'cw-relu-grid'}, wide, panel, trail)));
   }
   legend(c) {
-    return legend([{name: 'target', colour: c.data, dot: true}, {name: 'each ReLU', colour: c.other, dash: true},
-                   {name: 'their sum', colour: c.curve}, {name: '△ hinge: drag it', colour: 'transparent'}]);
+    return legend([{name: 'target', colour: c.data, dot: this.state.points}, {name: 'each ReLU', colour: c.other, dash: true},
+                   {name: 'their sum', colour: c.curve}, {name: '△ hinge: drag it', colour: 'transparent', dot: true}]);
   }
 
   // What the hand does with sliders and buttons
@@ -337,7 +337,7 @@ class ReLUView {
     this.ask('train');
     this.fitButton.textContent = '■ Stop';
     this.progress.hidden = false;
-    this.progress.value = 0;
+    this.progress.removeAttribute('value');  // moving to and fro until the first frames come
   }
   ask(op) { this.asked = this.line.send(op); }
   portion() {
@@ -414,7 +414,7 @@ class ReLUView {
     if (n !== s.n) return;                         // the last frame of a run before the count changed
     const {loss, slopes} = reluLoss(this.p, x, y), share = loss/s.variance;
     this.loss.textContent = fmt(loss);
-    this.share.textContent = s.variance ? `${fmt(100*share, 3)} % of the target’s variance${share <= .01 ? ' ✓ within 1 %' : ''}` : '';
+    this.share.textContent = s.variance ? `${fmt(100*share, 3)} % of the target’s variance${share <= .01 ? ' ✓' : ''}` : '';
     this.which.textContent = `part ${this.selected + 1} of ${s.n}`;
     this.sliders.show(n <= ALL ? Array.from({length: n}, (_, i) => i) : [this.selected], s, this.p);
     this.sliders.set(this.p, this.hints.box.checked ? slopes : null);
@@ -423,9 +423,10 @@ class ReLUView {
     if (this.dragging || this.run) this.numbers();  // with the picture, so never oftener than it is seen
     const p = this.p, s = this.state, c = s.colours, a = this.plot.axes[0], [lo, hi] = a.x;
     if (this.drawing || this.pending) return this.sketch(ctx, this.stroke || this.pending || []);
-    for (let i = 0; i < reluCount(p); i++) this.part(ctx, i, p, c);
-    const xs = reluKnots(p, lo, hi);
+    const xs = reluKnots(p, lo, hi), parts = () => { for (let i = 0; i < reluCount(p); i++) this.part(ctx, i, p, c); };
+    if (!this.few) parts();
     this.plot.line(ctx, xs, xs.map(x => reluSum(p, x)), {colour: c.curve, width: 2.5});
+    if (this.few) parts();                          // a part that alone makes the sum would be hidden by it
     for (const m of reluMarks(p, a, this.selected, this.few)) this.mark(ctx, m, c);
   }
   part(ctx, i, p, c) {
