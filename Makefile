@@ -24,7 +24,7 @@ lab: $(VENV)/.ready
 lessons: $(VENV)/.ready
 	@$(VENV)/bin/course-lessons run $(LESSONS)
 
-# `test` also brings a browser; `check` is for whoever has run it once: make check NAMES='ruff pytest'
+# `test` and `bench` also bring a browser; `check` is for whoever has run it once: make check NAMES='ruff pytest'
 test: $(VENV)/.ready-dev
 	@$(PY) tests/lab.py || true
 	@$(PY) tests/check.py
@@ -33,6 +33,7 @@ check: $(VENV)/.ready-dev
 	@$(PY) tests/check.py $(NAMES)
 
 bench: $(VENV)/.ready-bench
+	@$(PY) tests/lab.py || true
 	@$(PY) benchmarks/run.py
 
 prepare: $(VENV)/.ready-dev

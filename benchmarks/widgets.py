@@ -88,6 +88,8 @@ WATCH = '''(() => {
 
   seen.start = picture => {
     Object.assign(seen, {picture, on: true, frames: [], moves: [], up: null});
+    touched.clear();
+    requestAnimationFrame(frame);
   };
   const proto = CanvasRenderingContext2D.prototype;
   for (const name of ['clearRect', 'fillRect', 'stroke', 'fill', 'drawImage', 'putImageData']) {
@@ -120,13 +122,12 @@ WATCH = '''(() => {
     return !old || old.length !== now.length || now.some((v, i) => v !== old[i]);
   };
   const shown = picture => picture.isConnected && picture.offsetWidth > 100 && picture.matches(seen.picture);
-  const frame = now => {
-    const pictures = seen.on ? [...touched].filter(shown) : [];
+  const frame = () => {
+    const pictures = [...touched].filter(shown);
     touched.clear();
-    if (pictures.filter(changed).length) seen.frames.push(now);
-    requestAnimationFrame(frame);
+    if (pictures.filter(changed).length) seen.frames.push(performance.now());
+    if (seen.on) requestAnimationFrame(frame);
   };
-  requestAnimationFrame(frame);
 })();'''
 
 
@@ -192,8 +193,8 @@ class Mouse:
 
     def do(self, kind, down=False):
         (x, y), self.made = self.at, self.made + 1
-        args = dict(type=f'mouse{kind}', x=x, y=y, buttons=int(down), button='none' if kind == 'Moved' else 'left',
-                    clickCount=int(kind != 'Moved'))
+        left = 'left' if down or kind == 'Released' else 'none'
+        args = dict(type=f'mouse{kind}', x=x, y=y, button=left, buttons=int(down), clickCount=int(kind != 'Moved'))
         self.line.send(json.dumps({'id': self.made, 'method': 'Input.dispatchMouseEvent', 'params': args}))
 
     def move(self, x, y, down=False):
@@ -240,13 +241,17 @@ def sweep(mouse, track, seconds, period=2.4):
     time.sleep(1/RATE)
 
 
-def settle(page, quiet=800, most=6000):
-    "Wait until nothing has changed for `quiet` ms."
-    end = time.monotonic() + most/1000
+STILL = '''quiet => {
+  const {up, frames} = courseSeen, kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  return up !== null && kernel.status === 'idle' && performance.now() - Math.max(up, frames.at(-1) || 0) > quiet;
+}'''
+
+
+def settle(page, quiet=700, most=15):
+    "Wait until the kernel is idle and nothing has changed for `quiet` ms, at most so many seconds."
+    end = time.monotonic() + most
     page.wait_for_timeout(quiet)
-    moving = 'ms => performance.now() - (courseSeen.frames.at(-1) || 0) < ms'
-    while time.monotonic() < end and page.evaluate(moving, quiet):
-        page.wait_for_timeout(100)
+    while time.monotonic() < end and not page.evaluate(STILL, quiet): page.wait_for_timeout(100)
 
 
 def numbers(seen):

@@ -177,7 +177,7 @@ class FitLoss(FitModel):
         xs = torch.linspace(lo - more, hi + more, n)
         return xs, self.predict(xs, params)
 
-# %% ../../nbs/maths/02_fit.ipynb #d09e9b11
+# %% ../../nbs/maths/02_fit.ipynb #62610815
 @dataclass(frozen=True, eq=False)
 class Move:
     "One change of the parameters."
@@ -201,7 +201,9 @@ class FitMoves(FitLoss):
         for name, v in zip(self.names, move.params.tolist(), strict=True):
             lo, hi = self.ranges[name]; self.ranges[name] = min(lo, v), max(hi, v)
         return self
-    def _go(self, by, params): return self._push(Move(by, params.detach().clone(), self._loss_or_nan(params)))
+    def go(self, by: str, params: Tensor):  # who makes the move; (n,)
+        "One move to `params`."
+        return self._push(Move(by, params.detach().clone(), self._loss_or_nan(params)))
     def _loss_or_nan(self, params):
         try: return float(self.loss_at(params.detach()))
         except FunctionError: return math.nan
@@ -220,7 +222,7 @@ class FitMoves(FitLoss):
     def can_redo(self) -> bool: return self._at < len(self._moves) - 1
     def undo(self): self._at -= self.can_undo; self.diverged = None; return self
     def redo(self): self._at += self.can_redo; self.diverged = None; return self
-    def reset(self): return self._go('reset', self.start)
+    def reset(self): return self.go('reset', self.start)
 
 # %% ../../nbs/maths/02_fit.ipynb #96c028cf
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ def _lines(imports, made, loss):
     heads = [f'from {m} import {", ".join(sorted(set(imports[m])))}' for m in mods]
     return '\n'.join([*heads, '', made, f'fit.loss  # {loss:.6g}'])
 
-# %% ../../nbs/maths/02_fit.ipynb #97d98d34
+# %% ../../nbs/maths/02_fit.ipynb #f91d3d9e
 class Fit(FitMoves):
     "Fit any function of x and named parameters to data, by hand and by gradient."
     def __init__(self,
@@ -287,7 +289,7 @@ class Fit(FitMoves):
         for k, v in values.items():
             if k not in self.names: raise ValueError(f'no parameter {k}; there are {", ".join(self.names[:9])}')
             p[self.names.index(k)] = _number(v, k)
-        return self._go('hand', p)
+        return self.go('hand', p)
     def hints(self) -> list[Hint]:
         "For each parameter, which way is better."
         loss = self.loss

@@ -6,7 +6,7 @@ __all__ = ['MAX_STEPS', 'CONSTANT', 'line_data', 'predict', 'as_line', 'shrink',
            'LineDescent', 'full_batch', 'batch_valleys', 'epochs', 'left_at', 'large', 'outcome_words', 'batch_words',
            'words', 'code']
 
-# %% ../../nbs/maths/05_line.ipynb #5082182e
+# %% ../../nbs/maths/05_line.ipynb #152c88a0
 import cmath
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .descent import DataLoss, Trace, _batches, descend, hessian
+from .descent import DataLoss, Trace, batches, descend, hessian
 
 # %% ../../nbs/maths/05_line.ipynb #b49c5c90
 def line_data(
@@ -34,7 +34,7 @@ def predict(
     "The line."
     return x@a
 
-# %% ../../nbs/maths/05_line.ipynb #3fee6fb2
+# %% ../../nbs/maths/05_line.ipynb #c8de3036
 def as_line(
     x,  # (n,) numbers, or (n, 2) with ones in the second column
     y,  # (n,) numbers
@@ -44,8 +44,10 @@ def as_line(
     if x.ndim == 1: x = torch.stack([x, torch.ones_like(x)], 1)
     if x.ndim != 2 or x.shape[1] != 2 or not (x[:, 1] == 1).all():
         raise ValueError(f'x has the shape {tuple(x.shape)}: give one column, or two with ones in the second')
-    if y.shape != x.shape[:1]: raise ValueError(f'x has {len(x)} rows and y has the shape {tuple(y.shape)}; each point needs both')
-    if not (x.isfinite().all() and y.isfinite().all()): raise ValueError('x or y holds NaN or infinity: take those points out first')
+    if y.shape != x.shape[:1]:
+        raise ValueError(f'x has {len(x)} rows and y has the shape {tuple(y.shape)}; each point needs both')
+    if not (x.isfinite().all() and y.isfinite().all()):
+        raise ValueError('x or y holds NaN or infinity: take those points out first')
     if len(y) < 2 or x[:, 0].unique().numel() < 2: raise ValueError('a line needs points at two places of x at least')
     return x, y
 
@@ -72,7 +74,7 @@ class LineSettings:
     seed: int = 42                # shuffles the points
     start: tuple[float, float] = (-1., 1.)  # slope and intercept
 
-# %% ../../nbs/maths/05_line.ipynb #f0ce6bf2
+# %% ../../nbs/maths/05_line.ipynb #594fe87c
 MAX_STEPS = 2000  # more do not fit into a chart, and would not be watched to the end
 
 def check_settings(
@@ -81,11 +83,14 @@ def check_settings(
     schedules,          # the names that may be chosen
 ) -> LineSettings:
     "The settings, tidied: a batch of all the points is None. Raises ValueError where `descend` would not."
-    if new.schedule not in schedules: raise ValueError(f'schedule={new.schedule!r}: choose one of {", ".join(schedules)}')
+    if new.schedule not in schedules:
+        raise ValueError(f'schedule={new.schedule!r}: choose one of {", ".join(schedules)}')
     if not isinstance(new.steps, int) or not 1 <= new.steps <= MAX_STEPS:
         raise ValueError(f'steps={new.steps!r} must be a whole number from 1 to {MAX_STEPS}')
-    if not isinstance(new.seed, int) or not 0 <= new.seed < 2**63: raise ValueError(f'seed={new.seed!r} must be a whole number, 0 or more')
-    if isinstance(new.lr, str | bool | None) or not 0 < new.lr < float('inf'): raise ValueError(f'lr={new.lr!r}: a learning rate is a number above 0')
+    if not isinstance(new.seed, int) or not 0 <= new.seed < 2**63:
+        raise ValueError(f'seed={new.seed!r} must be a whole number, 0 or more')
+    if not isinstance(new.lr, int | float) or not 0 < new.lr < float('inf'):
+        raise ValueError(f'lr={new.lr!r}: a learning rate is a number above 0')
     start = torch.as_tensor(new.start, dtype=torch.float32)
     if start.shape != (2,) or not start.isfinite().all() or start.abs().max() > 1e6:
         raise ValueError(f'start={new.start!r} must be two numbers, slope and intercept, within a million')
@@ -108,8 +113,10 @@ def steepest(
     a, b, c = valleys[:, 0], valleys[:, 1], valleys[:, 2]
     return float(((a + c)/2 + ((a - c)**2/4 + b**2).sqrt()).max())
 
-# %% ../../nbs/maths/05_line.ipynb #5217b842
-def percent(part: float) -> str: return f'{100*part:.3g} %' if 100*part < 99.95 or part >= 1 else f'{100*part:.4g} %'
+# %% ../../nbs/maths/05_line.ipynb #19eb4899
+def percent(part: float) -> str:
+    "A part of 1 in per cent, with enough digits that 0.9997 does not look like all of it."
+    return f'{100*part:.4g} %' if .9995 <= part < 1 else f'{100*part:.3g} %'
 
 def verdict(
     lr: float,
@@ -118,21 +125,25 @@ def verdict(
     steps: int,
 ) -> str:
     "'diverging', 'too high', 'too low' or 'right'."
-    limit, left = 2*(1 + momentum)/lams[1], max(shrink(lr, lam, momentum) for lam in lams)**steps
+    limit = 2*(1 + momentum)/lams[1]
+    left, could = (max(shrink(r, lam, momentum) for lam in lams)**steps for r in (lr, (1 - momentum)/lams[1]))
     if lr >= limit: return 'diverging'
     if lr > .8*limit: return 'too high'
-    return 'too low' if left > .1 and lr < .5*limit else 'right'
+    return 'too low' if left > max(.1, 2*could) and lr < .5*limit else 'right'  # few steps are no fault of the rate
 
 def rate_words(lr, momentum, lams, steps):
     "What happens at this rate, if it stays the same and all points are used."
     steep, slow = shrink(lr, lams[1], momentum), max(shrink(lr, lam, momentum) for lam in lams)
-    rest = f'{steps} steps leave {percent(slow**steps)}' if slow**steps > 1e-3 else f'{steps} steps leave next to nothing'
+    rest = f'{steps} steps leave {percent(slow**steps) if slow**steps > 1e-3 else "next to nothing"}'
     other = 'every step overshoots the valley and lands on the other side'
     kind = verdict(lr, momentum, lams, steps)
     if kind == 'diverging': return f'Diverging: {other}, {steep:.3g} times as far from the bottom as before.'
-    if kind == 'too high': return f'Too high: just below the limit, {other}, at {percent(steep)} of the distance. It bounces, but {rest}.'
-    if kind == 'too low': return f'Too low: it crawls. A step leaves {percent(slow)} of the distance along the valley, and {rest}.'
-    bounce = f' It overshoots a little in the steep direction, by {percent(steep)}.' if not momentum and lr*lams[1] > 1.02 else ''
+    if kind == 'too high':
+        return f'Too high: just below the limit, {other}, at {percent(steep)} of the distance. It bounces, but {rest}.'
+    if kind == 'too low':
+        return f'Too low: it crawls. A step leaves {percent(slow)} of the distance along the valley, and {rest}.'
+    over = not momentum and lr*lams[1] > 1.02
+    bounce = f' It overshoots a little in the steep direction, by {percent(steep)}.' if over else ''
     return f'Right: a step leaves {percent(slow)} of the distance, and {rest}.{bounce}'
 
 # %% ../../nbs/maths/05_line.ipynb #e697bf96
@@ -209,7 +220,7 @@ class LineValley(LineSettled):
         d = torch.stack(torch.meshgrid(slopes, heights, indexing='xy'), -1) - self.best
         return slopes, heights, self.lowest + ((d@self.hess)*d).sum(-1)/2
 
-# %% ../../nbs/maths/05_line.ipynb #6811a02d
+# %% ../../nbs/maths/05_line.ipynb #e7c9e013
 class LineDescent(LineValley):
     "Gradient descent for a line: data, settings, trace, and what there is to say about it."
     def __init__(self,
@@ -220,7 +231,8 @@ class LineDescent(LineValley):
     ):
         self.own = x is not None
         self.x, self.y = as_line(x, y) if self.own else line_data()
-        self.n, self.loss, self.schedules = len(self.y), DataLoss(predict, self.x, self.y), {'constant': CONSTANT} | (schedules or {})
+        self.n, self.loss = len(self.y), DataLoss(predict, self.x, self.y)
+        self.schedules = {'constant': CONSTANT} | (schedules or {})
         self.hess = hessian(self.loss, torch.zeros(2))
         self.lams = tuple(torch.linalg.eigvalsh(self.hess.double()).tolist())
         self.best = torch.linalg.lstsq(self.x, self.y).solution
@@ -233,12 +245,13 @@ class LineDescent(LineValley):
         return descend(self.loss, torch.tensor(s.start), self.schedules[s.schedule].make(s.lr), s.steps, s.momentum,
                        s.batch if batch else None, s.seed)
 
-# %% ../../nbs/maths/05_line.ipynb #4a0f0125
+# %% ../../nbs/maths/05_line.ipynb #d07b3d24
 def full_batch(
     lines: LineDescent,
 ) -> Trace:
     "The same descent with all points at every step."
-    if lines._full is None: lines._full = lines.trace if lines.settings.batch is None else lines.run(lines.settings, batch=False)
+    if lines.settings.batch is None: return lines.trace
+    if lines._full is None: lines._full = lines.run(lines.settings, batch=False)
     return lines._full
 
 def batch_valleys(
@@ -248,8 +261,9 @@ def batch_valleys(
     s = lines.settings
     if s.batch is None: return None
     if lines._valleys is None:
-        rows = _batches(lines.n, s.batch, s.seed)
-        lines._valleys = torch.stack([valley(lines.x[r], lines.y[r]) for r, _ in zip(rows, range(s.steps), strict=False)])
+        rows = batches(lines.n, s.batch, s.seed)
+        picked = [next(rows) for _ in range(s.steps)]
+        lines._valleys = torch.stack([valley(lines.x[r], lines.y[r]) for r in picked])
     return lines._valleys
 
 def epochs(
@@ -261,7 +275,7 @@ def epochs(
     whole, rest = divmod(step, -(-lines.n//b))
     return whole + min(rest*b, lines.n)/lines.n
 
-# %% ../../nbs/maths/05_line.ipynb #e6e23360
+# %% ../../nbs/maths/05_line.ipynb #e1f44c65
 def left_at(
     lines: LineDescent,
 ) -> int | None:
@@ -277,20 +291,23 @@ def large(v: float) -> str: return f'{v:.4g}' if v < 1e4 else f'{v:,.0f}' if v <
 def outcome_words(lines):
     "How it ended."
     t, left = lines.trace, left_at(lines)
-    said = f'In {len(t)} steps the loss went from {large(t.losses[0])} to {large(t.losses[-1])}; the lowest possible is {lines.lowest:.4g}.'
+    said = f'In {len(t)} steps the loss went from {large(t.losses[0])} to {large(t.losses[-1])}'
+    said += f'; the lowest possible is {lines.lowest:.4g}.'
     if left is not None: said += f' The weights left the picture at step {left}.'
     if t.diverged is not None: said += f' It was stopped at step {t.diverged}: the loss had grown beyond all bounds.'
     return said
 
-# %% ../../nbs/maths/05_line.ipynb #deece532
+# %% ../../nbs/maths/05_line.ipynb #b8aec070
 def batch_words(lines):
     "What mini-batches change."
     s, n, t = lines.settings, lines.n, lines.trace
     if s.batch is None: return f'Each step uses all {n} points, so a step is an epoch.'
     per, top = -(-n//s.batch), 2*(1 + s.momentum)/steepest(batch_valleys(lines))
-    said = f'Batches of {s.batch}: an epoch is {per} steps, and this is {epochs(lines, len(t)):.3g} epochs. Each batch has a valley of its own, so the weights jitter.'
+    said = f'Batches of {s.batch}: an epoch is {per} steps, and this is {epochs(lines, len(t)):.3g} epochs.'
+    said += ' Each batch has a valley of its own, so the weights jitter.'
     tail = t.losses[-max(len(t)//4, 1):].mean()
-    if t.diverged is None and left_at(lines) is None: said += f' Over the last quarter the loss is {tail:.3g} on average.'
+    if t.diverged is None and left_at(lines) is None:
+        said += f' Over the last quarter the loss is {tail:.3g} on average.'
     return said + f' The steepest batch alone would diverge above {top:.3g}.'
 
 def words(
@@ -299,17 +316,21 @@ def words(
     "The present settings and what came of them, in a few sentences."
     s, sched = lines.settings, lines.schedules[lines.settings.schedule]
     top = f'2·(1 + {s.momentum:g})' if s.momentum else '2'
-    limit = f'This loss diverges above {lines.limit:.3g} ({top}/λmax, and λmax is {lines.lams[1]:.4g}); the rate is {s.lr:.3g}.'
+    which = 'the rate' if s.schedule == 'constant' else 'the highest rate'
+    limit = f'This loss diverges above {lines.limit:.3g} ({top}/λmax, and λmax is {lines.lams[1]:.4g});'
+    limit += f' {which} is {s.lr:.3g}.'
     above = sum(r > lines.limit for r in rates(sched.make(s.lr), s.steps))
     also = f' It is above the limit for {above} of {s.steps} steps.' if above else ''
     rate = rate_words(s.lr, s.momentum, lines.lams, s.steps) if s.schedule == 'constant' else f'{sched.words}{also}'
-    if s.batch and s.schedule == 'constant': rate = f'With all points at each step it would be this. {rate}'
+    if s.batch and s.schedule == 'constant': rate += ' So it would be with all points at each step.'
     return [rate, limit, batch_words(lines), outcome_words(lines)]
 
-# %% ../../nbs/maths/05_line.ipynb #469f92b0
+# %% ../../nbs/maths/05_line.ipynb #e5aea0d7
 def _code_head(lines):
-    s, own = lines.settings, 'x, y = as_line(x, y)  # your data, with a column of ones' if lines.own else 'x, y = line_data()'
-    imports = [lines.schedules[s.schedule].imports, f'from course_lib.maths.line import {"as_line" if lines.own else "line_data"}']
+    s, own = lines.settings, 'x, y = line_data()'
+    if lines.own: own = 'x, y = as_line(x, y)  # your data, with a column of ones'
+    name = 'as_line' if lines.own else 'line_data'
+    imports = [lines.schedules[s.schedule].imports, f'from course_lib.maths.line import {name}']
     shuffle = [f'gen, batches = torch.Generator().manual_seed({s.seed}), []'] if s.batch else []
     return ['import torch', *filter(None, imports), '', own, f'a = torch.tensor({list(s.start)}, requires_grad=True)',
             *(['v = torch.zeros(2)'] if s.momentum else []), *shuffle]
@@ -320,9 +341,10 @@ def code(
     "The present settings as lines that can be run."
     s = lines.settings
     lr = lines.schedules[s.schedule].code.format(lr=repr(s.lr), last=max(s.steps - 1, 1))
-    batch = [f'    if not batches: batches = list(torch.randperm(len(y), generator=gen).split({s.batch}))  # a new epoch',
+    batch = [f'    if not batches: batches = list(torch.randperm(len(y), generator=gen).split({s.batch}))',
              '    i = batches.pop(0)', '    loss = ((x[i]@a - y[i])**2).mean()']
     step = [f'        v = {s.momentum!r}*v + a.grad', '        a -= lr*v'] if s.momentum else ['        a -= lr*a.grad']
     return '\n'.join([*_code_head(lines), f'for step in range({s.steps}):', f'    lr = {lr}',
-                      *(batch if s.batch else ['    loss = ((x@a - y)**2).mean()']), '    loss.backward()', '    with torch.no_grad():',
+                      *(batch if s.batch else ['    loss = ((x@a - y)**2).mean()']), '    loss.backward()',
+                      '    with torch.no_grad():',
                       *step, '        a.grad = None', 'a, ((x@a - y)**2).mean()'])

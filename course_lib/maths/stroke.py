@@ -44,7 +44,7 @@ TARGETS = {
     'faster and faster': lambda x: torch.sin((x + 2.4)**2),
 }
 
-# %% ../../nbs/maths/06_stroke.ipynb #fa1e1cf0
+# %% ../../nbs/maths/06_stroke.ipynb #bd890b5a
 def stroke_to_data(
     points,            # (k, 2): x and y of each point, in the order they were drawn
     n: int = POINTS,   # how many x to make
@@ -65,12 +65,13 @@ def _points(points):
     try: pts = np.asarray(points, dtype=float)
     except (TypeError, ValueError): pts = np.zeros(0)
     if pts.ndim == 2 and pts.shape[1] == 2 and len(pts) > 1 and np.isfinite(pts).all(): return pts
-    raise ValueError('a stroke needs at least two points, each with a finite x and y: press, and draw before you let go')
+    raise ValueError('a stroke needs at least two points, each with a finite x and y: '
+                     'press, and draw before you let go')
 
 def _follow(pts, xs):
     "For each x the y of the last piece of the stroke that passes over it; nan where none does."
     ys = np.full(len(xs), np.nan)
-    for (xa, ya), (xb, yb) in zip(pts[:-1], pts[1:]):
+    for (xa, ya), (xb, yb) in zip(pts[:-1], pts[1:], strict=True):
         over = slice(np.searchsorted(xs, min(xa, xb), 'left'), np.searchsorted(xs, max(xa, xb), 'right'))
         ys[over] = yb if xa == xb else ya + (xs[over] - xa)*((yb - ya)/(xb - xa))
     return ys
@@ -123,7 +124,7 @@ def resized(
     new.start = fresh
     return new
 
-# %% ../../nbs/maths/06_stroke.ipynb #2b20121d
+# %% ../../nbs/maths/06_stroke.ipynb #591f456a
 class LiveTraining:
     "The training of a `ReLUFit`, a portion at a time."
     def __init__(self,
@@ -151,4 +152,4 @@ class LiveTraining:
     def land(self, frame: int):
         "Make the state of a frame the next move of the fit."
         if not self.frames: raise ValueError('there is no frame to stop at: the loss is not finite here; undo or reset')
-        return self.fit._go('run', self.frames[min(max(int(frame), 0), len(self.frames) - 1)])
+        return self.fit.go('run', self.frames[min(max(int(frame), 0), len(self.frames) - 1)])

@@ -10,7 +10,7 @@ from ..maths.line import LineDescent, Schedule, batch_valleys, code, epochs, ful
 from ..training.schedules import one_cycle_lr
 from .base import COLOURS, CourseWidget, add_axes, axes_box, front_end, new_figure, numbers
 
-# %% ../../nbs/widgets/03_descent.ipynb #582edb59
+# %% ../../nbs/widgets/03_descent.ipynb #ae848cf3
 SIZE = (860, 330)                                       # both pictures together, CSS pixels
 PANES = [dict(left=0, width=430), dict(left=430, width=430)]
 
@@ -23,7 +23,8 @@ def draw_valley(
     slopes, heights, loss = lines.surface()
     top = float(loss.max()) - lines.lowest
     levels = [lines.lowest + top/2**k for k in range(10, -1, -1)]
-    ax.contourf(slopes, heights, loss, levels=[lines.lowest, *levels], cmap='cividis' if dark else 'cividis_r', alpha=.4)
+    ax.contourf(slopes, heights, loss, levels=[lines.lowest, *levels], alpha=.4,
+                cmap='cividis' if dark else 'cividis_r')
     ax.contour(slopes, heights, loss, levels=levels, colors=COLOURS[dark]['faint'], linewidths=.7, alpha=.8)
     ax.plot(*lines.best, '*', ms=11, color=COLOURS[dark]['ink'], zorder=3)
 
@@ -34,11 +35,14 @@ def empty_axes(
     "A figure with axes for the data and for the valley."
     fig, (width, _) = new_figure(*SIZE, dark), SIZE
     x, y = lines.x[:, 0], lines.y
-    spread = [(float(v.min()) - r*float(v.max() - v.min()), float(v.max()) + r*float(v.max() - v.min())) for v, r in ((x, .05), (y, .25))]
-    data = add_axes(fig, left=52, right=width - 420, top=24, xlim=spread[0], ylim=spread[1], xlabel='x', ylabel='y')
-    valley = add_axes(fig, left=480, top=24, xlim=lines.limits()[0], ylim=lines.limits()[1], xlabel='slope', ylabel='intercept')
+    room = lambda v, part: [float(v.min() - part*(v.max() - v.min())), float(v.max() + part*(v.max() - v.min()))]
+    data = add_axes(fig, left=52, right=width - 420, bottom=46, top=24, xlim=room(x, .05), ylim=room(y, .25),
+                    xlabel='x', ylabel='y')
+    valley = add_axes(fig, left=480, bottom=46, top=24, xlim=lines.limits()[0], ylim=lines.limits()[1],
+                      xlabel='slope', ylabel='intercept')
     data.locator_params(nbins=5)
-    for ax, title in ((data, 'the line'), (valley, 'its weights, on a map of the loss')): ax.set_title(title, color=fig.ink, fontsize=10)
+    for ax, title in ((data, 'the line'), (valley, 'its weights, on a map of the loss')):
+        ax.set_title(title, color=fig.ink, fontsize=10)
     return fig, data, valley
 
 def draw_base(
@@ -51,7 +55,7 @@ def draw_base(
     draw_valley(valley, lines, dark)
     return fig, data, valley
 
-# %% ../../nbs/widgets/03_descent.ipynb #2a7a53b9
+# %% ../../nbs/widgets/03_descent.ipynb #6ed2c2a5
 def draw_path(
     axs,               # the axes of the data and of the valley
     params,            # (steps+1, 2), up to the step that is shown
@@ -60,18 +64,21 @@ def draw_path(
 ):
     "The line of the last weights, and the path to them."
     slope, intercept = params[-1].tolist()
-    dash, keep = dict(ls=(0, (4, 2))) if ghost else {}, params.abs().max(1).values < 1e6  # matplotlib gives up on huge numbers
+    keep = params.abs().max(1).values < 1e6  # matplotlib gives up on huge numbers
+    dash = dict(ls=(0, (4, 2))) if ghost else {}
     data, valley = axs
     xs = data.get_xlim()
-    if keep[-1]: data.plot(xs, [slope*x + intercept for x in xs], color=colour, lw=1.5 if ghost else 2.5, zorder=3, **dash)
+    if keep[-1]: data.plot(xs, [slope*x + intercept for x in xs], color=colour, lw=1.5 if ghost else 2.5, zorder=3,
+                           **dash)
     valley.plot(*params[keep].T, color=colour, lw=1.2, zorder=4, **dash)
-    if not ghost: valley.plot(*params[keep].T, '.', ms=4.4*.72, color=colour, mew=0, zorder=4)
+    if not ghost: valley.plot(*params[keep].T, 'o', ms=4.4*.72, color=colour, mew=0, zorder=4)
     valley.plot(*params[0], 'o', ms=12*.72, mfc='none', mec=colour, mew=2*.72, zorder=4)
     if keep[-1]: valley.plot(slope, intercept, 'o', ms=(8 if ghost else 11)*.72, color=colour, mew=0, zorder=5)
 
-# %% ../../nbs/widgets/03_descent.ipynb #d00075b5
-ONE_CYCLE = Schedule(one_cycle_lr, 'one_cycle_lr({lr})(step/{last})', 'from course_lib.training.schedules import one_cycle_lr',
-                     'One cycle: a quarter of the steps go up from lr/25 to the rate, the others down to nearly nothing.')
+# %% ../../nbs/widgets/03_descent.ipynb #b453a393
+ONE_CYCLE = Schedule(one_cycle_lr, 'one_cycle_lr({lr})(step/{last})',
+                     'from course_lib.training.schedules import one_cycle_lr',
+                     'One cycle: a quarter of the steps go up from lr/25 to the rate, the others down to almost 0.')
 
 def notes(
     lines: LineDescent,
@@ -79,17 +86,20 @@ def notes(
     "What each control stands for in the code."
     s, sched = lines.settings, lines.schedules[lines.settings.schedule]
     rows = f'randperm({lines.n}).split({s.batch})' if s.batch else f'x, y: all {lines.n} points'
-    return dict(lr='a -= lr*v' if s.momentum else 'a -= lr*a.grad', momentum=f'v = {s.momentum:g}*v + a.grad', batch=rows,
-                steps=f'for step in range({s.steps}):', start=f'a = torch.tensor([{s.start[0]:.3g}, {s.start[1]:.3g}], requires_grad=True)',
+    return dict(lr='a -= lr*v' if s.momentum else 'a -= lr*a.grad', momentum=f'v = {s.momentum:g}*v + a.grad',
+                batch=rows,
+                steps=f'for step in range({s.steps}):',
+                start=f'a = torch.tensor([{s.start[0]:.3g}, {s.start[1]:.3g}], requires_grad=True)',
                 schedule=f'lr = {sched.code.format(lr=f"{s.lr:.3g}", last=max(s.steps - 1, 1))}')
 
-# %% ../../nbs/widgets/03_descent.ipynb #13d1f313
+# %% ../../nbs/widgets/03_descent.ipynb #79dde315
 def ranges(
     lines: LineDescent,
 ) -> dict[str, dict]:
     "Lowest and highest of each slider."
     limit = 2/lines.lams[1]
-    return dict(lr=dict(lo=float(f'{limit/1000:.1g}'), hi=float(f'{4*limit:.2g}'), log=True), momentum=dict(lo=0, hi=.99),
+    return dict(lr=dict(lo=float(f'{limit/1000:.1g}'), hi=float(f'{4*limit:.2g}'), log=True),
+                momentum=dict(lo=0, hi=.99),
                 batch=dict(lo=1, hi=lines.n, whole=True), steps=dict(lo=1, hi=200, whole=True))
 
 def valleys(
@@ -107,16 +117,20 @@ def as_run(
     "A trace for the browser."
     return dict(path=numbers(trace.params), losses=numbers(trace.losses))
 
-# %% ../../nbs/widgets/03_descent.ipynb #f3340483
+# %% ../../nbs/widgets/03_descent.ipynb #95ce88ec
 def describe_descent(
     lines: LineDescent,
 ) -> dict:
     "The descent, its settings and what there is to say about it, for the browser."
     s, (_, data, valley) = lines.settings, empty_axes(lines)
-    return dict(size=list(SIZE), axes=[axes_box(data), axes_box(valley)], panes=PANES, n=lines.n, version=lines.version, **as_run(lines.trace),
-                pane_words=['the data and the line', 'the weights on a map of the loss'], settings=vars(s) | dict(start=list(s.start)),
-                schedules=list(lines.schedules), ranges=ranges(lines), presets=[list(p) for p in lines.presets().items()],
-                notes=notes(lines), words=words(lines), valley=valleys(lines), can_undo=lines.can_undo, can_redo=lines.can_redo,
+    return dict(size=list(SIZE), axes=[axes_box(data), axes_box(valley)], panes=PANES, n=lines.n,
+                version=lines.version, **as_run(lines.trace),
+                pane_words=['the data and the line', 'the weights on a map of the loss'],
+                settings=vars(s) | dict(start=list(s.start)),
+                schedules=list(lines.schedules), ranges=ranges(lines),
+                presets=[list(p) for p in lines.presets().items()],
+                notes=notes(lines), words=words(lines), valley=valleys(lines), can_undo=lines.can_undo,
+                can_redo=lines.can_redo,
                 epochs=numbers([epochs(lines, i) for i in range(len(lines.trace) + 1)]))
 
 # %% ../../nbs/widgets/03_descent.ipynb #47aa866f
@@ -136,7 +150,7 @@ class DescentRequests:
         if 'start' in changes: changes['start'] = tuple(changes['start'])
         return changes
 
-# %% ../../nbs/widgets/03_descent.ipynb #fc782921
+# %% ../../nbs/widgets/03_descent.ipynb #620a0135
 class DescentExplorer(DescentRequests, CourseWidget):
     "Gradient descent for a line: what the rate, the momentum and the batches do."
     _esm = front_end('base', 'plot', 'descent')
@@ -160,7 +174,8 @@ class DescentExplorer(DescentRequests, CourseWidget):
     def ghost(self): return full_batch(self.lines) if self.compare and self.lines.settings.batch else None
 
     def describe(self):
-        return dict(describe_descent(self.lines), compare=self.compare, ghost=as_run(self.ghost) if self.ghost else None, code=self.text,
+        return dict(describe_descent(self.lines), compare=self.compare,
+                    ghost=as_run(self.ghost) if self.ghost else None, code=self.text,
                     at=self.at)
 
     def figure(self, moving, dark):
@@ -172,10 +187,11 @@ class DescentExplorer(DescentRequests, CourseWidget):
     def alt(self):
         t, i = self.lines.trace, self.at
         slope, intercept = t.params[i].tolist()
-        now = f'Step {i} of {len(t)}: the line has slope {slope:.3g} and intercept {intercept:.3g}, and its loss is {t.losses[i]:.4g}.'
+        line = f'slope {slope:.3g} and intercept {intercept:.3g}'
+        now = f'Step {i} of {len(t)}: the line has {line}, and its loss is {t.losses[i]:.4g}.'
         return f'A line over points, and the path of its weights on a map of the loss. {now} {words(self.lines)[0]}'
 
-# %% ../../nbs/widgets/03_descent.ipynb #fed333f3
+# %% ../../nbs/widgets/03_descent.ipynb #161fac6c
 def animate_descent(
     lines: LineDescent | None = None,  # what to show; the lesson's line if not given
     frames: int = 16,                  # pictures, spread over the steps
@@ -187,7 +203,7 @@ def animate_descent(
     lines = lines or LineDescent()
     fig, ax = plt.subplots(figsize=(4, 3), dpi=60)
     ax.scatter(lines.x[:, 0], lines.y, s=8)
-    xs, lim = lines.x[[lines.x[:, 0].argmin(), lines.x[:, 0].argmax()]], ax.get_ylim()
+    xs, lim = lines.x[lines.x[:, 0].sort().indices], ax.get_ylim()
     line, = ax.plot(xs[:, 0], xs@lines.trace.params[0], 'C1')
     def draw(i):
         step = round(i*len(lines.trace)/(frames - 1))

@@ -125,7 +125,7 @@ def thin(
     "At most `most` of the rows, evenly spread, with the first and the last."
     return params if len(params) <= most else params[torch.linspace(0, len(params) - 1, most).round().long()]
 
-# %% ../../nbs/widgets/01_fitter.ipynb #aa08f46a
+# %% ../../nbs/widgets/01_fitter.ipynb #0eedc069
 class FitRequests:
     "What a learner can do to `self.fit`."
     passing = {'drag', 'code', 'play', 'rate'}
@@ -136,7 +136,7 @@ class FitRequests:
     def do_undo(self): self.fit.undo()
     def do_redo(self): self.fit.redo()
     def do_reset(self): self.fit.reset()
-    def do_best(self): self.fit._go('best', self.fit.best.params)
+    def do_best(self): self.fit.go('best', self.fit.best.params)
     def do_errors(self, on): self.errors = bool(on)
     def do_code(self): self.coding = True
     def do_rate(self, lr): self.lr = check_lr(lr)
@@ -155,7 +155,7 @@ class FitRequests:
 
     def do_land(self, frame):
         if self.frames is None: raise ValueError('nothing is being played')
-        self.fit._go('run', self.frames[min(max(int(frame), 0), len(self.frames) - 1)])
+        self.fit.go('run', self.frames[min(max(int(frame), 0), len(self.frames) - 1)])
         self.frames = None
 
 def at_values(fit, values):

@@ -49,7 +49,7 @@ class Control:
         keys = ('name', 'kind', 'value', 'label', 'lo', 'hi', 'step', 'whole')
         return {k: getattr(self, k) for k in keys} | {'names': list(self.names)}
 
-# %% ../../nbs/widgets/06_interact.ipynb #ebe77907
+# %% ../../nbs/widgets/06_interact.ipynb #27d0b003
 def _options(w):
     "The names and values of a widget that offers a choice, by trying each: `options` may have four forms."
     start, pairs = w.index, []
@@ -72,14 +72,14 @@ def _control(name, w):
         whole = isinstance(w.value, int)
         if not hasattr(w, 'min'): return make('number', w.value, whole=whole)
         return make('slider', w.value, lo=w.min, hi=w.max, step=w.step or 0, whole=whole)
-    raise ValueError(f'{name}={type(w).__name__}: give a number, (lowest, highest), (lowest, highest, step), True or False, '
-                     'a list, a dict or a text')
+    raise ValueError(f'{name}={type(w).__name__}: give a number, (lowest, highest), (lowest, highest, step), '
+                     'True or False, a list, a dict or a text')
 
 def controls_for(
     f,           # the learner's function
     **settings,  # an abbreviation for each argument that has no default
 ) -> list[Control]:
-    "The controls that `interact` would make. Raises ValueError where an argument has none, or `f` has no such argument."
+    "The controls that `interact` would make. Raises ValueError for an argument without one, or that `f` has not."
     _check_names(f, settings)
     try: made = interactive(f, {'manual': True}, **settings)
     except TypeError as e: raise ValueError(f'{_name(f)} cannot be called with these arguments: {e}') from None
@@ -99,7 +99,9 @@ def _close(made, given):
     for w in [made, *made.children, made.out, made.manual_button]:
         if not any(w is g for g in given): w.close()
 
-def _name(f): return getattr(f, '__name__', None) or getattr(getattr(f, 'func', None), '__name__', None) or type(f).__name__
+def _name(f):
+    "The name of a function, of what a `partial` calls, or of the kind of thing it is."
+    return getattr(getattr(f, 'func', f), '__name__', type(f).__name__)
 
 # %% ../../nbs/widgets/06_interact.ipynb #c5a42140
 def _manager(num, *args, FigureClass=None, **kwargs):
@@ -172,7 +174,7 @@ def _below_each_other(pngs):
 
 def _size(png, scale): return [round(n/scale) for n in Image.open(io.BytesIO(png)).size]
 
-# %% ../../nbs/widgets/06_interact.ipynb #3ca11d5a
+# %% ../../nbs/widgets/06_interact.ipynb #8d97d7e9
 TEXT_LIMIT = 20_000  # characters of printed text that are shown
 
 def error_words(
@@ -199,7 +201,8 @@ def _said(caught, result):
 
 def _of_matplotlib(o):
     "A figure, axes, lines, or a list of such: what a plotting function returns by the way."
-    if isinstance(o, list | tuple | dict): return bool(o) and all(_of_matplotlib(v) for v in (o.values() if isinstance(o, dict) else o))
+    if isinstance(o, dict): o = list(o.values())
+    if isinstance(o, list | tuple): return bool(o) and all(_of_matplotlib(v) for v in o)
     if type(o).__name__ == 'ndarray': return o.dtype == object and all(_of_matplotlib(v) for v in o.flat)
     return type(o).__module__.startswith(('matplotlib', 'mpl_toolkits'))
 
@@ -207,9 +210,10 @@ def _figures_of(result):
     "A figure that was made without pyplot and returned."
     from matplotlib.figure import Figure
     found = result if isinstance(result, list | tuple) else [result]
-    return [r if isinstance(r, Figure) else r.figure for r in found if isinstance(r, Figure) or hasattr(r, 'get_figure')]
+    figures = [r if isinstance(r, Figure) else getattr(r, 'figure', None) for r in found]
+    return [f for f in figures if isinstance(f, Figure)]
 
-# %% ../../nbs/widgets/06_interact.ipynb #1b03b7f8
+# %% ../../nbs/widgets/06_interact.ipynb #12450be2
 class PlotCall:
     "A plotting function, and the picture, the text and the error of its latest call."
     def __init__(self,
@@ -261,15 +265,18 @@ class PlotCall:
         args = ', '.join(f'{k} = {_short(v)}' for k, v in (self.values or {}).items())
         titles = [t for fig in self.figures for t in (fig.get_suptitle(), *(ax.get_title() for ax in fig.axes)) if t]
         failed = f' It failed: {self.error.splitlines()[0]}' if self.error else ''
-        return f'What {self.name} draws{" with " if args else ""}{args}{": " if titles else ""}{"; ".join(titles)}.{failed}'
+        given, titled = f' with {args}' if args else '', f': {"; ".join(titles)}' if titles else ''
+        return f'What {self.name} draws{given}{titled}.{failed}'
 
     def code(self) -> str:
         "The present call as a line of code."
         return f'{self.name}({", ".join(f"{k}={_short(v)}" for k, v in (self.values or {}).items())})'
 
-def _short(v): return f'{v:.6g}' if isinstance(v, float) else (r if len(r := repr(v)) < 60 else f'{type(v).__name__} …')
+def _short(v):
+    if isinstance(v, float): return f'{v:.6g}'
+    return repr(v) if len(repr(v)) < 60 else f'{type(v).__name__} …'
 
-# %% ../../nbs/widgets/06_interact.ipynb #e56ad9ed
+# %% ../../nbs/widgets/06_interact.ipynb #c05842ff
 def still_picture(
     png: bytes,
     size,        # [width, height] in CSS pixels
@@ -309,8 +316,8 @@ class InteractPlot(CourseWidget):
 
     def describe(self):
         call = self.call
-        return dict(controls=[c.described() for c in self.controls if c.kind != 'fixed'], values=self.sent, size=call.size,
-                    text=call.text, error=call.error, name=call.name, code=call.code())
+        return dict(controls=[c.described() for c in self.controls if c.kind != 'fixed'], values=self.sent,
+                    size=call.size, text=call.text, error=call.error, name=call.name, code=call.code())
     def alt(self): return self.call.alt()
 
     def refresh(self):
@@ -325,12 +332,12 @@ class InteractPlot(CourseWidget):
         text = '\n'.join(t for t in (call.text, call.error) if t)
         return {'text/html': still_picture(call.png, call.size, self.alt(), text), 'text/plain': self.alt()}
 
-# %% ../../nbs/widgets/06_interact.ipynb #ba8f57f6
+# %% ../../nbs/widgets/06_interact.ipynb #49ad497e
 def interact_plot(
     f=None,      # a function that draws with matplotlib; None: this is a decorator
     **settings,  # an abbreviation for each argument: v, (lo, hi), (lo, hi, step), True, [choices], 'text', fixed(v)
 ):
-    "Show `f` with a control for each argument, and draw anew in place while a control moves. Returns `f`; `f.widget` is the view."
+    "Show `f` with a control for each argument, and draw anew, in place, when one moves. Returns `f`; see `f.widget`."
     if f is None: return functools.partial(interact_plot, **settings)
     widget, shown = InteractPlot(f, **settings), f
     try: f.widget = widget

@@ -7,15 +7,16 @@ __all__ = ['NAMES', 'FIXES', 'CROWD', 'CELL', 'HEAD', 'GAP', 'EXAMPLE', 'LAYER',
            'board_code', 'Block', 'blocks', 'draw_block', 'mark', 'draw_board', 'BoardRequests', 'first_board',
            'MatmulVisualizer', 'board_state']
 
-# %% ../../nbs/widgets/05_matmul.ipynb #69779965
+# %% ../../nbs/widgets/05_matmul.ipynb #fa86dc7f
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from ..maths.matmul import (MAX_SIDE, Layer, MatMul, ShapeError, explain_layer, format_matrix, parse_matrix,
-                                     shape_fixes)
+from ..maths.matmul import (
+    MAX_SIDE, Layer, MatMul, ShapeError, explain_layer, format_matrix, parse_matrix, shape_fixes)
 from .base import COLOURS, CourseWidget, add_axes, front_end, new_figure
 
 # %% ../../nbs/widgets/05_matmul.ipynb #cdf63773
@@ -50,7 +51,7 @@ def overlaid(m, patch, i, j, name='the matrix'):
     new[i:i + len(patch), j:j + patch.shape[1]] = patch
     return new
 
-# %% ../../nbs/widgets/05_matmul.ipynb #66403f04
+# %% ../../nbs/widgets/05_matmul.ipynb #777b86aa
 NAMES = {'product': dict(a='a', b='b', out='c'), 'layer': dict(a='x', b='w', bias='b', out='out')}
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ class Board:
 
     @cached_property
     def _tried(self):
-        try: return (Layer(self.a, self.b, self.bias, self.relu) if self.mode == 'layer' else MatMul(self.a, self.b)), ''
+        layer = self.mode == 'layer'
+        try: return Layer(self.a, self.b, self.bias, self.relu) if layer else MatMul(self.a, self.b), ''
         except ShapeError as e: return None, str(e)
 
     @property
@@ -137,9 +139,10 @@ def switch(board: Board, mode: str) -> Board:
     if mode not in NAMES: raise ValueError(f'{mode!r} is no mode: take product or layer')
     return replace(board, mode=mode)
 
-# %% ../../nbs/widgets/05_matmul.ipynb #91e8d5b1
+# %% ../../nbs/widgets/05_matmul.ipynb #10dc7430
 FIXES = {'Transposing the first': ('Transpose {a}', 'transpose', {'part': 'a'}),
-         'Transposing the second': ('Transpose {b}', 'transpose', {'part': 'b'}), 'Swapping the two': ('Swap {a} and {b}', 'swap', {})}
+         'Transposing the second': ('Transpose {b}', 'transpose', {'part': 'b'}),
+         'Swapping the two': ('Swap {a} and {b}', 'swap', {})}
 
 def remedies(
     board: Board,
@@ -147,9 +150,11 @@ def remedies(
     "What can be done with one press about shapes that do not fit."
     if not board.why: return []
     k, (rows, cols) = board.a.shape[1], board.b.shape
-    if k == rows: return [dict(label=f'Give b {cols} number{"s"*(cols > 1)}', op='resize', args=dict(part='bias', rows=1, cols=cols))]
-    found = [FIXES[what] for what, *_ in shape_fixes(board.a.shape, board.b.shape) if board.mode == 'product' or 'Swap' not in what]
-    found.append((f'Give {{b}} {k} row{"s"*(k > 1)}', 'resize', dict(part='b', rows=k, cols=cols)))
+    if k == rows: found = [(f'Give b {cols} number{"s"*(cols > 1)}', 'resize', dict(part='bias', rows=1, cols=cols))]
+    else:
+        found = [FIXES[what] for what, *_ in shape_fixes(board.a.shape, board.b.shape)]
+        found.append((f'Give {{b}} {k} row{"s"*(k > 1)}', 'resize', dict(part='b', rows=k, cols=cols)))
+    if board.mode == 'layer': found = [fix for fix in found if fix[1] != 'swap']  # a batch is never the weights
     return [dict(label=label.format(**board.names), op=op, args=args) for label, op, args in found]
 
 # %% ../../nbs/widgets/05_matmul.ipynb #23c4d6f4
@@ -187,14 +192,14 @@ def shown(
 
 def shown_all(m, form=shown): return [[form(v) for v in row] for row in torch.atleast_2d(m).tolist()]
 
-# %% ../../nbs/widgets/05_matmul.ipynb #3da257d4
+# %% ../../nbs/widgets/05_matmul.ipynb #eea759ec
 def brief(
     v: float,
 ) -> str:
     "A number in at most six characters, mostly with two decimals."
     size = abs(v)
     if not np.isfinite(v) or (v % 1 == 0 and size < 1e4): return shown(v)
-    if size < .005 or size >= 1e4: return f'{v:.0e}'.replace('e+0', 'e').replace('e-0', 'e-').replace('e+', 'e').replace('-', '−')
+    if size < .005 or size >= 1e4: return re.sub(r'e\+?(-?)0?', r'e\1', f'{v:.0e}').replace('-', '−')
     return shown(round(v, 0 if size >= 100 else 1 if size >= 10 else 2))
 
 CROWD = 14  # columns side by side from which on numbers are brief
@@ -203,23 +208,23 @@ def crowded(board: Board) -> bool:
     "Are there so many columns side by side that the numbers have to be brief?"
     return board.a.shape[1] + board.b.shape[1]*(3 if board.mode == 'layer' else 1) > CROWD
 
-# %% ../../nbs/widgets/05_matmul.ipynb #4eef6bd7
+# %% ../../nbs/widgets/05_matmul.ipynb #1a10bf8a
 def cell_story(
     made,    # a MatMul or a Layer
     i: int,
     j: int,
-) -> dict:   # terms, products, running (the value after each part), product, formula; for a layer also zeroed
+) -> dict:   # formula, product, products, running (the value after each part); for a layer also zeroed
     "How cell (i, j) comes about, as text."
-    step, formula = made.cell(i, j), made.formula(i, j)
+    step = made.cell(i, j)
     running = [*map(shown, step.running[:-1]), shown(step.total)]
-    story = dict(terms=formula.partition(' = ')[0].split(' + '), products=[*map(shown, step.products)], running=running,
-                 product=shown(step.total), formula=formula)
+    story = dict(formula=made.formula(i, j), product=shown(step.total), running=running,
+                 products=[*map(shown, step.products)])
     if isinstance(made, MatMul): return story
     total, out = made.sums[i, j].item(), made.out[i, j].item()
     running += [shown(total)] + [shown(out)]*made.relu
     return story | dict(zeroed=bool(made.relu and total < 0))
 
-# %% ../../nbs/widgets/05_matmul.ipynb #09634095
+# %% ../../nbs/widgets/05_matmul.ipynb #2f5365b9
 def stories(
     board: Board,
 ) -> list[dict]:  # row by row; empty if the shapes do not fit
@@ -251,11 +256,12 @@ def board_code(board: Board) -> str:
     "The board as lines of Python; where the shapes do not fit, with a line that says so."
     if board.made: return board.made.code()
     exact = lambda m: [[float(v) for v in row.split()] for row in format_matrix(m).splitlines()]
-    lines = [f'{name} = torch.tensor({exact(getattr(board, part))})' for part, name in board.names.items() if part != 'out']
+    parts = [(part, name) for part, name in board.names.items() if part != 'out']
+    lines = [f'{name} = torch.tensor({exact(getattr(board, part))})' for part, name in parts]
     return '\n'.join(['import torch', *lines, f'# {board.why}'])
 
-# %% ../../nbs/widgets/05_matmul.ipynb #442737dc
-CELL, HEAD, GAP = (54, 27), 36, 26  # of the picture, in CSS pixels: a cell, the room for a title, the room between tables
+# %% ../../nbs/widgets/05_matmul.ipynb #4c47c639
+CELL, HEAD, GAP = (54, 27), 36, 26  # in CSS pixels: a cell, the room for a title, the room between tables
 
 @dataclass
 class Block:
@@ -279,11 +285,13 @@ def blocks(board: Board) -> dict:
     b = Block(left + a.width + GAP, top, shown_all(board.b), names['b'], str(tuple(board.b.shape)))
     a.y = top + b.height + HEAD
     tables = dict(a=a, b=b)
-    return tables | (_layer_blocks(board, a, b) if board.mode == 'layer' else _result_block(board, a, b, f'{a.title} @ {b.title}'))
+    if board.mode == 'layer': return tables | _layer_blocks(board, a, b)
+    return tables | _result_block(board, a, b, f'{names["out"]} = {a.title} @ {b.title}')
 
 def _result_block(board, a, b, title, key='out'):
     "The product, where the two cross."
-    if not board.made: return {key: Block(b.x, a.y, [['?']*board.b.shape[1]]*len(board.a), 'no result', 'the shapes do not fit', True)}
+    unknown = [['?']*board.b.shape[1]]*len(board.a)
+    if not board.made: return {key: Block(b.x, a.y, unknown, 'no result', 'the shapes do not fit', True)}
     grid = board.made.grid if board.mode == 'product' else board.made.products
     return {key: Block(b.x, a.y, shown_all(grid), title, str(tuple(grid.shape)))}
 
@@ -294,21 +302,23 @@ def _layer_blocks(board, a, b):
     x = b.x + b.width + GAP
     bias = Block(x, b.y + b.height - CELL[1]*len(rows), rows, 'b', str(tuple(board.bias.shape)))
     if not board.made: return product | dict(bias=bias)
-    spread = Block(x, a.y, rows*len(board.a), '+ b in each row', str(tuple(board.grid.shape)), True)
-    out = Block(x + spread.width + GAP, a.y, shown_all(board.grid), 'ReLU → out' if board.relu else '= out', str(tuple(board.grid.shape)))
+    shape, title = str(tuple(board.grid.shape)), 'ReLU → out' if board.relu else '= out'
+    spread = Block(x, a.y, rows*len(board.a), '+ b in each row', shape, True)
+    out = Block(x + spread.width + GAP, a.y, shown_all(board.grid), title, shape)
     return product | dict(bias=bias, spread=spread, out=out)
 
-# %% ../../nbs/widgets/05_matmul.ipynb #d93a66e0
+# %% ../../nbs/widgets/05_matmul.ipynb #abe386ad
 def draw_block(ax, block: Block, ink: str):
     "One table with its title."
     from matplotlib.patches import Rectangle
-    (w, h), soft = CELL, dict(color=ink, alpha=.55 if block.faint else 1)
+    (w, h), soft = CELL, dict(color=ink, alpha=.7 if block.faint else 1)
+    line = dict(fill=False, lw=.5, color=ink, alpha=.4, ls=':' if block.faint else '-')
     ax.text(block.x, block.y - 20, block.title, fontsize=9.5, weight='bold', va='baseline', color=ink)
     ax.text(block.x, block.y - 6, block.shape, fontsize=8.5, va='baseline', color=ink)
     for i, row in enumerate(block.rows):
         for j, text in enumerate(row):
             x, y = block.x + j*w, block.y + i*h
-            ax.add_patch(Rectangle((x, y), w, h, fill=False, lw=.5, ls=':' if block.faint else '-', **(soft | dict(alpha=.4))))
+            ax.add_patch(Rectangle((x, y), w, h, **line))
             ax.text(x + w/2, y + h/2, text, ha='center', va='center', fontsize=9 if len(text) < 8 else 7, **soft)
 
 def mark(ax, block: Block, i, j, colour, width=2.2):
@@ -354,7 +364,7 @@ def _marks(ax, board, laid, at, colours):
         if name in laid: mark(ax, laid[name], *at, colours['descent'])
     if board.mode == 'layer' and board.relu: _cross_out(ax, laid['out'], board.made.sums < 0, colours['ink'])
 
-# %% ../../nbs/widgets/05_matmul.ipynb #a8d6a5ff
+# %% ../../nbs/widgets/05_matmul.ipynb #6714c36f
 class BoardRequests:
     "What a learner can do to a board."
 
@@ -370,11 +380,9 @@ class BoardRequests:
     def do_reset(self): self.edits.reset()
     def do_code(self): "The code is always part of the state."
 
-    def do_look(self, i, j):
-        if self.board.made: self.board.made.cell(i, j)  # raises IndexError outside
-        self._at = int(i), int(j)
+    def do_look(self, i, j): self._at = max(int(i), 0), max(int(j), 0)
 
-# %% ../../nbs/widgets/05_matmul.ipynb #dfa3ee31
+# %% ../../nbs/widgets/05_matmul.ipynb #0687d136
 EXAMPLE = [[1, 2, 3], [4, 5, 6]], [[7, 8], [9, 10], [11, 12]]
 LAYER = ([[.22, .01, 1], [.38, .14, 0], [.26, .02, 0], [.35, .1, 1]], [[.5, -1], [2, 1.5], [-1, .8]], [.1, -.2])
 
@@ -383,7 +391,8 @@ def first_board(
     b=None,  # a matrix; if only one is given, the other is made to fit
 ) -> Board:
     "The board that a widget starts with. Raises ValueError."
-    if isinstance(a, Layer): return Board(as_matrix(a.x, 'x'), as_matrix(a.w, 'w'), as_matrix(a.b, 'b')[0], 'layer', a.relu)
+    if isinstance(a, Layer):
+        return Board(as_matrix(a.x, 'x'), as_matrix(a.w, 'w'), as_matrix(a.b, 'b')[0], 'layer', a.relu)
     if isinstance(a, MatMul): a, b = a.left, a.right
     if a is None and b is None: a, b = EXAMPLE
     a, b = a if a is None else as_matrix(a, 'a'), b if b is None else as_matrix(b, 'b', column=True)
@@ -393,7 +402,7 @@ def first_board(
 
 def _counting(rows, cols): return torch.arange(1., rows*cols + 1).reshape(rows, cols)
 
-# %% ../../nbs/widgets/05_matmul.ipynb #db62ac13
+# %% ../../nbs/widgets/05_matmul.ipynb #96fddf6b
 class MatmulVisualizer(BoardRequests, CourseWidget):
     "Two matrices that can be typed into, their product cell by cell, or a whole layer."
     _esm = front_end('base', 'matmul')
@@ -421,7 +430,8 @@ class MatmulVisualizer(BoardRequests, CourseWidget):
     @property
     def at(self):
         "The cell that is looked at."
-        return tuple(min(k, n - 1) for k, n in zip(self._at, self.board.grid.shape, strict=True)) if self.board.made else (0, 0)
+        if not self.board.made: return 0, 0
+        return tuple(min(k, n - 1) for k, n in zip(self._at, self.board.grid.shape, strict=True))
 
     def describe(self): return board_state(self.board, self.item) | dict(at=self.at, can_undo=self.edits.can_undo,
                                                                          can_redo=self.edits.can_redo)
@@ -432,15 +442,16 @@ class MatmulVisualizer(BoardRequests, CourseWidget):
         for still in self._stills: still.update(self._still(), raw=True)
     def repaint(self): self.refresh()
 
-# %% ../../nbs/widgets/05_matmul.ipynb #f92ce599
+# %% ../../nbs/widgets/05_matmul.ipynb #3adcd303
 def board_state(board: Board, item: str = 'item') -> dict:
     "The board as JSON."
     parts = {part: _part(board, part) for part in board.names if part != 'out'}
     layer = board.mode == 'layer'
-    return dict(mode=board.mode, relu=board.relu, crowded=crowded(board), names=board.names, parts=parts, why=board.why, remedies=remedies(board),
-                cells=stories(board), code=board_code(board), most=MAX_SIDE,
+    return dict(mode=board.mode, relu=board.relu, crowded=crowded(board), names=board.names, parts=parts,
+                why=board.why, remedies=remedies(board), cells=stories(board), code=board_code(board), most=MAX_SIDE,
                 note=explain_layer(board.made, item) if layer and board.made else '')
 
 def _part(board, part):
     m = torch.atleast_2d(getattr(board, part))
-    return dict(name=board.names[part], shape=list(m.shape), shown=shown_all(m, brief if crowded(board) else shown), text=format_matrix(m))
+    form = brief if crowded(board) else shown
+    return dict(name=board.names[part], shape=list(m.shape), shown=shown_all(m, form), text=format_matrix(m))

@@ -6,7 +6,7 @@ __all__ = ['MINE', 'DRAWN', 'SIZE', 'FEW', 'MOST', 'find_target', 'ready', 'limi
            'Shown', 'shown', 'check_count', 'check_rate', 'wide_enough', 'ReLURequests', 'TargetRequests',
            'TrainRequests', 'ReLUView', 'ReLUFitter']
 
-# %% ../../nbs/widgets/02_relu.ipynb #60d5175f
+# %% ../../nbs/widgets/02_relu.ipynb #3b815de1
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,17 @@ import traitlets
 
 from ..maths.relus import ReLUFit
 from ..maths.stroke import TARGETS, FitHistory, LiveTraining, resized, sample_target, stroke_to_data
-from .base import COLOURS, PIXELS, CourseWidget, add_axes, axes_box, front_end, new_figure, numbers, picture
+from course_lib.widgets.base import (
+    COLOURS,
+    PIXELS,
+    CourseWidget,
+    add_axes,
+    axes_box,
+    front_end,
+    new_figure,
+    numbers,
+    picture,
+)
 
 # %% ../../nbs/widgets/02_relu.ipynb #de98270b
 MINE = 'your own'    # the name of a target that was given
@@ -47,7 +57,7 @@ def limits(x, y) -> dict:
     dx, dy = x1 - x0 or 1., y1 - y0 or 1.
     return dict(xlim=(x0 - .05*dx, x1 + .05*dx), ylim=(y0 - .3*dy, y1 + .2*dy))
 
-# %% ../../nbs/widgets/02_relu.ipynb #dce45b9b
+# %% ../../nbs/widgets/02_relu.ipynb #84e9bb2d
 FEW = 8  # up to so many parts have numbers and rings
 
 def hinge_marks(
@@ -63,11 +73,12 @@ def hinge_marks(
         px = left + (x - lo)/(hi - lo)*box['width']
         side = 'left' if px < left else 'right' if px > right else ''
         if side and len(hinges) > FEW and i != selected: continue
-        marks.append((i, side, left if side == 'left' else right, foot - 8 - 18*beside[side]) if side else (i, '', px, foot))
+        if side: px = left if side == 'left' else right
+        marks.append((i, side, px, foot - 8 - 18*beside[side] if side else foot))
         if side: beside[side] += 1
     return marks
 
-# %% ../../nbs/widgets/02_relu.ipynb #f09c75d8
+# %% ../../nbs/widgets/02_relu.ipynb #fa34ea56
 def knots(hinges, lo, hi):
     "The x between which the sum is straight, (k,)."
     bends = np.asarray(hinges, dtype=float)
@@ -84,7 +95,8 @@ def draw_parts(ax, fit, selected: int, dark: bool):
     (lo, hi), c = ax.get_xlim(), float(fit.params[-1])
     for i, hinge in enumerate(fit.hinge_xs.tolist()):
         xs, on = knots([hinge], lo, hi), i == selected
-        ax.plot(xs, c + fit.parts(xs)[i].numpy(), color=COLOURS[dark]['other'], lw=1.8 if on else 1.1, dashes=(4, 2), zorder=3,
+        ax.plot(xs, c + fit.parts(xs)[i].numpy(), color=COLOURS[dark]['other'], dashes=(4, 2),
+                lw=1.8 if on else 1.1, zorder=5 if fit.n_relus <= FEW else 3,
                 alpha=1 if on else .75 if fit.n_relus <= FEW else .35)
 
 def draw_sum(ax, fit, dark: bool):
@@ -92,7 +104,7 @@ def draw_sum(ax, fit, dark: bool):
     xs = knots(fit.hinge_xs, *ax.get_xlim())
     ax.plot(xs, fit.predict(xs), color=COLOURS[dark]['curve'], lw=2.5, solid_joinstyle='round', zorder=4)
 
-# %% ../../nbs/widgets/02_relu.ipynb #6f14b31e
+# %% ../../nbs/widgets/02_relu.ipynb #b781d999
 def css_pixels(fig):
     "The transform from CSS pixels, counted from the upper left, to the figure."
     from matplotlib.transforms import Affine2D
@@ -103,8 +115,11 @@ def draw_mark(ax, mark, selected: bool, numbered: bool, level: float, ink):
     "One hinge: a triangle, filled where it is selected, and its number."
     from matplotlib.patches import Circle, Polygon
     (i, side, x, y), to = mark, css_pixels(ax.figure)
-    turn, style = {'left': 1, 'right': -1}.get(side), dict(transform=to, edgecolor=ink, lw=1, facecolor=ink if selected else 'none', zorder=5, clip_on=False)
-    corners = [(x, y), (x + 10*turn, y - 6), (x + 10*turn, y + 6)] if side else [(x - 6, y), (x + 6, y), (x, y - 11)]
+    turn = {'left': 1, 'right': -1}.get(side)
+    style = dict(transform=to, edgecolor=ink, lw=1, facecolor=ink if selected else 'none', zorder=6, clip_on=False)
+    wide, high = (6, 11) if numbered else (3.5, 8)
+    corners = [(x - wide, y), (x + wide, y), (x, y - high)]
+    if side: corners = [(x, y), (x + 10*turn, y - 6), (x + 10*turn, y + 6)]
     ax.add_patch(Polygon(corners, closed=True, **style))
     if not numbered: return
     text = (x + 18*turn, y + 4.5) if side else (x, y - 15)
@@ -122,7 +137,7 @@ def draw_marks(ax, fit, selected: int):
         on = mark[0] == selected
         draw_mark(ax, mark, on, on or fit.n_relus <= FEW, level, ax.figure.ink)
 
-# %% ../../nbs/widgets/02_relu.ipynb #730ab09c
+# %% ../../nbs/widgets/02_relu.ipynb #079cb267
 def told(
     fit: ReLUFit,
     params=None,  # where a hand is on its way, (3n+1,); None: where the fit stands
@@ -130,7 +145,8 @@ def told(
     "What is to be known of a fit, as JSON."
     ranges = {k: [min(r[0] for r in rs), max(r[1] for r in rs)] for k in 'wmbc'
               for rs in [[r for name, r in fit.ranges.items() if name[0] == k]]}
-    return dict(n=fit.n_relus, values=numbers(fit.params if params is None else params, 9), ranges=ranges, loss=numbers(fit.trail[-1]),
+    values = numbers(fit.params if params is None else params, 9)
+    return dict(n=fit.n_relus, values=values, ranges=ranges, loss=numbers(fit.trail[-1]),
                 best=numbers(fit.best.loss), trail=numbers(fit.trail), variance=numbers(fit.y.var(correction=0), 9))
 
 def share_words(loss: float, variance: float) -> str:
@@ -158,7 +174,7 @@ def shown(fit: ReLUFit, name: str, points: bool, axis=None) -> Shown:
     "The target of a fit; its own limits if none are given."
     return Shown(name, fit.x, fit.y, axis or limits(fit.x, fit.y), points)
 
-# %% ../../nbs/widgets/02_relu.ipynb #19abe3aa
+# %% ../../nbs/widgets/02_relu.ipynb #493a3484
 MOST = 64  # ReLUs
 
 def check_count(n):
@@ -175,9 +191,10 @@ def wide_enough(points, xlim, least=.1):
     "The stroke, if it is at least a tenth as wide as the picture. Raises ValueError."
     xs = [p[0] for p in points]
     if xs and max(xs) - min(xs) >= least*(xlim[1] - xlim[0]): return points
-    raise ValueError('this stroke is too short to be a target: press, drag from left to right across the plot, and let go')
+    raise ValueError('this stroke is too short to be a target: press, drag from left to right across the plot, '
+                     'and let go')
 
-# %% ../../nbs/widgets/02_relu.ipynb #901713c7
+# %% ../../nbs/widgets/02_relu.ipynb #36312900
 class ReLURequests:
     "What a learner can do to `self.fit`."
     passing = {'drag', 'code', 'rate', 'train', 'more'}
@@ -187,7 +204,7 @@ class ReLURequests:
     def do_undo(self): self.history.undo()
     def do_redo(self): self.history.redo()
     def do_reset(self): self.fit.reset()
-    def do_best(self): self.fit._go('best', self.fit.best.params)
+    def do_best(self): self.fit.go('best', self.fit.best.params)
     def do_code(self): self.coding = True
     def do_rate(self, lr): self.lr = check_rate(lr)
     def do_select(self, part): self.selected = int(part)
@@ -242,7 +259,7 @@ class TrainRequests:
         if self.training is None: raise ValueError('nothing is being fitted')
         return self.training
 
-# %% ../../nbs/widgets/02_relu.ipynb #60a2d051
+# %% ../../nbs/widgets/02_relu.ipynb #b98c0a07
 class ReLUView(ReLURequests, TargetRequests, TrainRequests, CourseWidget):
     "What is shown of `self.history`."
     _esm = front_end('base', 'plot', 'relu')
@@ -259,9 +276,12 @@ class ReLUView(ReLURequests, TargetRequests, TrainRequests, CourseWidget):
     def figure(self, moving, dark):
         target = self.history.label
         fig = new_figure(*SIZE, dark=dark)
-        ax = add_axes(fig, xlabel='x', ylabel='y', **target.axis)
+        ax = add_axes(fig, left=60, xlabel='x', ylabel='y', **target.axis)
         draw_target(ax, target.x, target.y, target.points, dark)
-        if moving: draw_parts(ax, self.fit, self.selected, dark); draw_sum(ax, self.fit, dark); draw_marks(ax, self.fit, self.selected)
+        if moving:
+            draw_parts(ax, self.fit, self.selected, dark)
+            draw_sum(ax, self.fit, dark)
+            draw_marks(ax, self.fit, self.selected)
         return fig
     def alt(self): return relu_words(self.fit, self.history.label.name)
 
@@ -271,8 +291,10 @@ class ReLUView(ReLURequests, TargetRequests, TrainRequests, CourseWidget):
         running, self.running = self.running, False
         run = dict(steps=self.training.steps, every=self.training.every, done=self.training.done) if running else None
         return told(self.fit, moving) | dict(
-            can_undo=self.history.can_undo, can_redo=self.history.can_redo, lr=self.lr, selected=self.selected, run=run, size=list(SIZE),
-            axes=[self.box], target=self.history.label.name, targets=list(dict.fromkeys([*self.kept, *TARGETS])),
+            can_undo=self.history.can_undo, can_redo=self.history.can_redo, lr=self.lr, selected=self.selected,
+            run=run, size=list(SIZE), axes=[self.box], target=self.history.label.name,
+            targets=list(dict.fromkeys([*self.kept, *TARGETS])),
+            points=self.history.label.points,
             code=self.fit.code() if self.coding else '')
     def refresh(self):
         "Tell the browser; where the target has changed, with a new picture of it."

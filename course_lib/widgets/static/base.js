@@ -41,8 +41,8 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
   root.addEventListener('keydown', e => {
     e.stopPropagation();
     const name = (e.ctrlKey || e.metaKey ? 'Ctrl+' : '') + (e.shiftKey && e.key.length > 1 ? 'Shift+' : '') + e.key;
-    const inButton = e.target.matches('button, summary') && (e.key === ' ' || e.key === 'Enter');
-    if (!keys[name] || typing(e) || inButton || e.altKey) return;
+    const inButton = e.target.matches('button, summary, input[type=checkbox]') && (e.key === ' ' || e.key === 'Enter');
+    if (!keys[name] || e.defaultPrevented || typing(e) || inButton || e.altKey) return;  // a slider has used its arrows
     e.preventDefault();
     keys[name]();
   });

@@ -14,10 +14,24 @@ class Pane extends Plot {
     await super.background(bytes, size, axes);
     this.node.style.maxWidth = `${this.width}px`;
     this.node.style.aspectRatio = `${this.width} / ${size[1]}`;
-    for (const part of [this.back, this.front, this.canvas]) {
+    for (const part of [this.back, this.front]) {
       part.style.width = `${100*size[0]/this.width}%`;
       part.style.left = `${-100*this.left/this.width}%`;
     }
+    [this.canvas.width, this.canvas.height] = [this.width*this.scale, size[1]*this.scale];  // no larger than what is seen
+    this.paint();
+  }
+  paint() {
+    if (!this.axes) return;
+    const ctx = this.canvas.getContext('2d');
+    ctx.setTransform(this.scale, 0, 0, this.scale, -this.left*this.scale, 0);
+    ctx.clearRect(this.left, 0, this.width, this.size[1]);
+    this.painter(ctx, this);
+  }
+  at(e, k) {
+    const box = this.canvas.getBoundingClientRect(), a = this.axes[k], shrink = this.width/box.width;
+    const px = this.left + (e.clientX - box.left)*shrink, py = (e.clientY - box.top)*shrink;
+    return {x: a.x[0] + (px - a.left)/a.width*(a.x[1] - a.x[0]), y: a.y[1] - (py - a.top)/a.height*(a.y[1] - a.y[0])};
   }
 }
 
@@ -120,16 +134,23 @@ class DescentView {
     this.hold();
     Object.assign(this.values, changes);
     this.dragging = true;
-    if (!['lr', 'momentum', 'start'].includes(Object.keys(changes)[0])) return this.line.latest('drag', changes);
+    if (!this.known(changes)) return this.line.latest('drag', changes);
     this.simulate();
-    if (performance.now() - (this.told || 0) < 100) return;
-    this.told = performance.now();
-    this.line.latest('drag', changes);  // for the words
+    clearTimeout(this.telling);  // Python hears five times a second, for the words
+    this.telling = setTimeout(() => {
+      this.told = performance.now();
+      if (this.dragging && !this.closed) this.line.latest('drag', changes);
+    }, Math.max(0, 200 - (performance.now() - (this.told || 0))));
+  }
+  known(changes) {
+    const fine = {start: () => true, lr: v => v > 0, momentum: v => v >= 0 && v < 1};
+    return Object.entries(changes).every(([name, v]) => fine[name]?.(v));
   }
   settled(changes) {
     this.hold();
     Object.assign(this.values, changes);
     this.dragging = false;
+    if (this.known(changes)) this.simulate();
     this.ask('set', changes);
   }
   preset(i) { this.settled({lr: this.state.presets[i][1]}); }
@@ -164,16 +185,19 @@ class DescentView {
   /** The descent with the values of the moment, before Python has heard of them. */
   simulate() {
     const s = this.state, v = this.values, m = s.valley;
+    for (const name of ['lr', 'momentum']) this.sliders[name].set(v[name]);
+    this.starts.forEach((box, k) => box.set(v.start[k]));
     this.run = {...descent(m, v), ghost: s.compare && m.valleys ? descent({...m, valleys: null}, v) : null};
     this.show();
   }
   /** A new descent: stay at the step that is looked at, or at the end if that was it. */
   show(at = null) {
-    const ended = this.player.i >= this.player.n - 1, n = this.run.path.length;
+    const ended = this.player.i >= this.player.n - 1, n = this.run.path.length, going = this.player.playing;
     this.player.fps = Math.max(8, Math.min(60, n/6));
     this.quiet = true;
     this.player.set(n, at ?? (ended ? n - 1 : this.player.i));
     this.quiet = false;
+    if (going) this.player.play();
   }
   frame() {
     if (!this.run) return;
@@ -279,7 +303,8 @@ class DescentView {
     this.undo.disabled = !s.can_undo;
     this.redo.disabled = !s.can_redo;
     this.code.show(s.code);
-    this.keys.replaceChildren(legend([{name: s.settings.batch ? `batches of ${s.settings.batch}` : 'all points at each step', colour: s.colours.curve},
+    const used = s.settings.batch ? `batches of ${s.settings.batch}` : 'all points at each step';
+    this.keys.replaceChildren(legend([{name: used, colour: s.colours.curve},
       ...(s.ghost ? [{name: 'full batch', colour: s.colours.descent, dash: true}] : [])]));
     this.panes.forEach(p => p.canvas.setAttribute('aria-label', s.alt));
   }

@@ -112,7 +112,7 @@ class FitterView {
     const s = this.state;
     if (s.frames && s.ack === this.asked) { this.asked = null; this.start(s.frames); }
     if (this.frames) return;
-    if (!this.dragging && this.line.queue.length === 0) {
+    if (!this.dragging && this.line.idle) {
       this.values = {...s.values};
       this.sliders.forEach(t => t.set(s.values[t.name], ...s.ranges[t.name]));
       this.root.say(`loss ${fmt(s.loss)}`);

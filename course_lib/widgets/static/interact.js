@@ -72,7 +72,7 @@ class InteractView {
   // What Python says
   heard() {
     const s = this.state;
-    if (!this.dragging && this.line.queue.length === 0) {
+    if (!this.dragging && this.line.idle) {
       this.values = {...s.values};
       this.controls.forEach(c => c.set(s.values[c.name]));
       if (this.canvas.getAttribute('aria-label') !== s.alt) this.root.say(s.alt);
@@ -93,9 +93,10 @@ class InteractView {
   }
   /** Put a picture in place of the last; one that was overtaken on its way is dropped. */
   async picture(bytes, size) {
-    const turn = ++this.newest;
     this.canvas.hidden = !size;
-    if (!size || !bytes.byteLength) return;
+    if (!size || !bytes.byteLength || bytes === this.last) return;  // the same picture once more
+    this.last = bytes;
+    const turn = ++this.newest;
     let image;
     try { image = await createImageBitmap(new Blob([bytes], {type: 'image/png'})); } catch { return; }
     if (turn > this.shown) { this.shown = turn; this.put(image, size); }
@@ -108,6 +109,12 @@ class InteractView {
     const ctx = canvas.getContext('2d');
     ctx.clearRect(0, 0, canvas.width, canvas.height);
     ctx.drawImage(image, 0, 0);
+    if (!this.seen) this.sharpen();
+  }
+  /** The first picture was drawn before anybody knew how fine the screen is. */
+  sharpen() {
+    this.seen = true;
+    if (this.sharpness() > 1) this.line.send('move', {values: {}, scale: this.sharpness()});
   }
   close() {
     this.shown = Infinity;

@@ -79,7 +79,9 @@ class Board {
     const product = out ? this.matrix(layer ? 'product' : 'out', out, layer ? `${a.name} @ ${b.name}` : `${s.names.out} = ${a.name} @ ${b.name}`,
       [[`(${out.join(', ')})`]]) : this.nothing(fits);
     const more = layer ? this.layerTables(s, bias, out) : [];
-    this.node.replaceChildren(place(B, 'b'), place(A, 'a'), place(product, 'c'), ...more);
+    this.building = true;  // what loses the focus now was not left by the learner
+    this.node.replaceChildren(place(A, 'a'), place(B, 'b'), place(product, 'c'), ...more);
+    this.building = false;
     this.node.classList.toggle('cw-mm-layer', layer);
     this.roving = this.cells.out?.[0][0] ?? null;
     if (this.roving) this.roving.tabIndex = 0;
@@ -94,7 +96,8 @@ class Board {
     return [place(top, 'bias'), place(spread, 'spread'), place(last, 'out')];
   }
   nothing(fits) {
-    return el('div', {class: 'cw-mm-nothing'}, el('span', {'aria-hidden': 'true'}, '✗ '), fits ? 'no result yet' : 'no result: the shapes do not fit');
+    const cross = el('span', {'aria-hidden': 'true'}, '✗ ');
+    return el('div', {class: 'cw-mm-nothing'}, cross, `no result: the ${fits ? 'bias does' : 'shapes do'} not fit`);
   }
   matrix(part, [rows, cols], name, shape, fits = true) {
     const editable = ['a', 'b', 'bias'].includes(part), words = `${name}, ${plural(rows, 'row')}, ${plural(cols, 'column')}`;
@@ -106,11 +109,11 @@ class Board {
     return el('table', {class: `cw-mm-matrix cw-mm-${part}`, 'aria-label': words}, caption, el('thead', {}, head), el('tbody', {}, ...body));
   }
 
-  // Cells to type into. They show few digits, and all of them while one types.
+  // Cells to type into. They show few digits, and all of them while one types. In a crowd only the first is reached with Tab.
   input(part, i, j, name) {
     const box = el('input', {type: 'text', class: 'cw-mm-input', inputmode: 'decimal', autocomplete: 'off',
-                             'aria-label': `${name}, row ${i}, column ${j}`});
-    const td = Object.assign(el('td', {}, box), {box, part});
+                             tabindex: this.view.state.crowded && (i || j) ? '-1' : '0', 'aria-label': `${name}, row ${i}, column ${j}`});
+    const td = Object.assign(el('td', {}, box), {box, table: part});
     box.addEventListener('focus', () => { if (!td.wrong) { td.was = box.value = td.exact; box.select(); } });
     box.addEventListener('blur', () => this.commit(td, i, j));
     box.addEventListener('keydown', e => this.cellKey(e, part, i, j));
@@ -125,10 +128,11 @@ class Board {
   }
   commit(td, i, j) {
     const text = td.box.value.trim();
+    if (this.building) return;
     if (text === td.was) { if (!td.wrong) td.box.value = td.shown; return; }
     this.wrong(td, false);
     td.was = text;
-    td.asked = this.view.edit('cell', {part: td.part, i, j, text});
+    td.asked = this.view.edit('cell', {part: td.table, i, j, text});
   }
   wrong(td, on) { td.wrong = on; td.classList.toggle('cw-mm-wrong', on); td.box.setAttribute('aria-invalid', String(on)); }
   cellKey(e, part, i, j) {
@@ -145,7 +149,7 @@ class Board {
     const td = document.activeElement?.closest?.('.cw-mm-board td');
     if (!td || !this.node.contains(td)) return null;
     const row = td.parentNode, i = [...row.parentNode.children].indexOf(row), j = [...row.children].indexOf(td) - 1;
-    return {part: td.part, i, j, text: td.box && td.box.value !== td.was ? td.box.value : null};
+    return {part: td.table, i, j, text: td.box && td.box.value !== td.was ? td.box.value : null};
   }
   restore(held) {
     const td = held && this.cells[held.part]?.[held.i]?.[held.j];
@@ -155,7 +159,7 @@ class Board {
 
   // Cells of the result: one of them can be reached with Tab, the others with the arrows
   result(part, i, j) {
-    const td = Object.assign(el('td', {tabindex: part === 'out' ? '-1' : null}), {part});
+    const td = Object.assign(el('td', {tabindex: part === 'out' ? '-1' : null}), {table: part});
     td.addEventListener('mouseenter', () => this.view.point(i, j));
     td.addEventListener('mouseleave', () => this.view.point(null));
     td.addEventListener('click', () => this.view.pick(i, j));
@@ -205,10 +209,11 @@ class Board {
     const cols = s.parts.b.shape[1], layer = s.mode === 'layer', k = s.parts.a.shape[1];
     s.cells.forEach((c, n) => {
       const i = Math.floor(n/cols), j = n % cols, known = n < now ? Infinity : n === now ? part : -1;
+      const whole = known >= c.running.length - 1, words = `row ${i}, column ${j}: ${whole ? c.formula : 'not yet'}`;
       const values = c.brief || c.running, sum = known < 0 ? '·' : values[Math.min(known, k - 1)];
       if (layer) this.cells.product[i][j].textContent = sum;
       this.showResult(this.cells.out[i][j], layer ? (known < k ? '·' : known === k ? values[k] : values.at(-1)) : sum,
-        layer && c.zeroed && known > k ? values[k] : '', `row ${i}, column ${j}: ${known === Infinity || known >= c.running.length - 1 ? c.formula : 'not yet'}`);
+        layer && c.zeroed && known > k ? values[k] : '', words);
     });
   }
   /** `gone` is the negative number that ReLU has turned into 0. */
@@ -219,8 +224,8 @@ class Board {
     td.setAttribute('aria-label', words);
   }
 
-  /** Outline row i of a, column j of b and the cell where they meet; `pair` is the number in the row that is multiplied now. */
-  light(at, pair = null) {
+  /** Outline row i of a, column j of b and the cell where they meet; `part` of the sum is computed now, if any. */
+  light(at, part = null) {
     for (const [td, name] of this.marked) td.classList.remove(name);
     this.marked = [];
     if (!at || !this.cells.out) return;
@@ -230,21 +235,26 @@ class Board {
     col.forEach((td, k) => on(td, 'cw-mm-col', ...(k === 0 ? ['cw-mm-first'] : []), ...(k === col.length - 1 ? ['cw-mm-last'] : [])));
     for (let c = 0; c < j; c++) on(meet[i][c], 'cw-mm-beam');
     for (let r = 0; r < i; r++) on(meet[r][j], 'cw-mm-beam');
-    for (const part of ['product', 'out', 'spread']) if (this.cells[part]) on(this.cells[part][i][j], 'cw-mm-here');
-    if (this.cells.bias) on(this.cells.bias[0][j], 'cw-mm-here');
-    if (pair !== null && pair < row.length) { on(row[pair], 'cw-mm-pair'); on(col[pair], 'cw-mm-pair'); }
+    const k = row.length, all = ['product', 'spread', 'bias', 'out'];
+    const busy = part === null || part === k ? all : part < k && this.cells.product ? ['product'] : ['out'];
+    for (const name of busy) if (this.cells[name]) on(this.cells[name][name === 'bias' ? 0 : i][j], 'cw-mm-here');
+    if (part !== null && part < k) { on(row[part], 'cw-mm-pair'); on(col[part], 'cw-mm-pair'); }
   }
 }
 
+/** What is added up in one cell, as it is written in its formula. */
+const termsOf = c => c.formula.split(' = ')[0].split(' + ');
 const place = (node, area) => { node.style.gridArea = area; return node; };
 
 class MatmulView {
   constructor({model, el: holder}) {
     Object.assign(this, {model, pointed: null, picked: this.tidyAt(model.get('state')), stepping: false, by: 'number'});
     this.root = makeRoot({model, el: holder}, {
-      label: 'A matrix product, step by step', hint: 'Keys: S step, B back, Space play, Ctrl+Z undo, Ctrl+Y redo; arrows go from cell to cell',
-      keys: {s: () => this.player.step(1), b: () => this.player.step(-1), ' ': () => this.player.toggle(), 'Ctrl+z': () => this.edit('undo'),
-             'Ctrl+y': () => this.edit('redo'), 'Ctrl+Shift+Z': () => this.edit('redo')}});
+      label: 'A matrix product, step by step',
+      hint: 'Keys: S step, B back, Space play, Ctrl+Z undo, Ctrl+Y redo, R reset; arrows go from cell to cell',
+      keys: {s: () => this.player.step(1), b: () => this.player.step(-1), ' ': () => this.player.toggle(),
+             r: () => this.edit('reset'), 'Ctrl+z': () => this.edit('undo'), 'Ctrl+y': () => this.edit('redo'),
+             'Ctrl+Shift+Z': () => this.edit('redo')}});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.build();
     this.listen = () => this.heard();
@@ -267,7 +277,8 @@ class MatmulView {
     this.readout = el('div', {class: 'cw-mm-readout'}, this.formula, this.so);
     this.makePlayer();
     this.left = el('div', {class: 'cw-mm-left'}, this.scroll, this.why, this.readout, this.controls, this.note);
-    this.root.body(el('div', {class: 'cw-mm'}, el('div', {class: 'cw-row cw-mm-top'}, el('div', {class: 'cw-row', role: 'group', 'aria-label': 'what to show'}, ...this.modes), this.shapes),
+    const modes = el('div', {class: 'cw-row', role: 'group', 'aria-label': 'what to show'}, ...this.modes);
+    this.root.body(el('div', {class: 'cw-mm'}, el('div', {class: 'cw-row cw-mm-top'}, modes, this.shapes),
       this.columns = el('div', {class: 'cw-columns'}, this.left, this.panel())));
   }
   panel() {
@@ -276,10 +287,12 @@ class MatmulView {
     this.undo = button('↶ Undo', () => this.edit('undo'), {title: 'Ctrl+Z'});
     this.redo = button('↷ Redo', () => this.edit('redo'), {title: 'Ctrl+Y'});
     this.swap = button('Swap', () => this.edit('swap'), {title: 'exchange the two matrices'});
+    this.reset = button('Reset', () => this.edit('reset'), {title: 'R: back to the first matrices'});
     this.code = codeBox(this.line);
     return el('div', {class: 'cw-panel cw-mm-panel'},
-      el('div', {class: 'cw-row'}, this.undo, this.redo, button('Reset', () => this.edit('reset'), {title: 'back to the first matrices'}), this.swap, this.relu),
-      el('div', {class: 'cw-mm-editors'}, ...this.editors.map(e => e.node)), el('div', {class: 'cw-note'}, 'Type into the cells, or paste rows into a box.'),
+      el('div', {class: 'cw-row'}, this.undo, this.redo, this.reset, this.swap, this.relu),
+      el('div', {class: 'cw-mm-editors'}, ...this.editors.map(e => e.node)),
+      el('div', {class: 'cw-note'}, 'Type into the cells, or paste rows into a box.'),
       this.code.node);
   }
   makePlayer() {
@@ -306,8 +319,7 @@ class MatmulView {
   pick(i, j) {
     if (this.player.playing) return;
     const same = this.picked && this.picked[0] === i && this.picked[1] === j;
-    this.picked = [i, j];
-    this.stepping = false;
+    Object.assign(this, {picked: [i, j], pointed: null, stepping: false});  // what was done last counts, not where the mouse lies
     this.show();
     if (same) return;
     this.look();
@@ -315,7 +327,10 @@ class MatmulView {
   /** Tell Python, when at rest, which cell is looked at: the picture that stays shows it. */
   look() {
     clearTimeout(this.looking);
-    this.looking = setTimeout(() => { if (this.picked && this.line.idle) this.line.latest('look', {i: this.picked[0], j: this.picked[1]}); }, 500);
+    this.looking = setTimeout(() => {
+      if (!this.picked || !this.line.idle || this.state.message) return;  // a message stays to be read
+      this.line.latest('look', {i: this.picked[0], j: this.picked[1]});
+    }, 500);
   }
 
   // Frames: 0 nothing is known, then a part or a cell more with each
@@ -346,7 +361,7 @@ class MatmulView {
     const s = this.state, layer = s.mode === 'layer';
     const form = JSON.stringify([s.mode, s.relu, s.cells.length, ...Object.values(s.parts).map(p => p.shape)]);
     const numbers = JSON.stringify(Object.values(s.parts).map(p => p.text)), changed = form + numbers !== this.seen;
-    for (const [name, c] of [['row', s.colours.data], ['col', s.colours.curve], ['here', s.colours.descent]]) this.root.root.style.setProperty(`--mm-${name}`, c);
+    this.paint(s.colours);
     if (form !== this.form) this.board.build(s);
     if (changed && this.seen) this.picked = this.tidyAt(s);
     this.board.fill(s);
@@ -365,13 +380,19 @@ class MatmulView {
     this.reason(s, changed);
     if (changed) this.root.say(s.alt);
   }
+  paint({data, curve, descent}) {
+    for (const [name, colour] of Object.entries({row: data, col: curve, here: descent})) this.root.root.style.setProperty(`--mm-${name}`, colour);
+  }
   shapeLine(s) {
     const {a, b, bias} = s.parts, fits = a.shape[1] === b.shape[0], result = `(${a.shape[0]}, ${b.shape[1]})`;
     const inner = fits ? `${a.shape[1]} = ${b.shape[0]} ✓` : `${a.shape[1]} ≠ ${b.shape[0]} ✗`;
     const plus = bias ? (bias.shape[0] === 1 ? ` + (${bias.shape[1]},)` : ` + (${bias.shape.join(', ')})`) : '';
-    this.shapes.replaceChildren(el('span', {class: 'cw-mm-sum'}, ...shapeNodes([[`(${a.shape[0]}, `], [`${a.shape[1]}`, true], [') @ ('], [`${b.shape[0]}`, true],
-      [`, ${b.shape[1]})${plus}`], [s.cells.length ? `${bias && s.relu ? ' → ReLU' : ''} → ${result}` : ' → no result']], fits)),
-      el('span', {class: 'cw-note'}, `inner numbers: ${inner}`));
+    const end = s.cells.length ? `${bias && s.relu ? ' → ReLU' : ''} → ${result}` : ' → no result';
+    const parts = [[`(${a.shape[0]}, `], [`${a.shape[1]}`, true], [') @ ('], [`${b.shape[0]}`, true], [`, ${b.shape[1]})${plus}${end}`]];
+    const has = bias && (bias.shape[0] === 1 ? bias.shape[1] : bias.shape.join(' × '));
+    const misfit = fits && s.why ? `, bias: ${has} ≠ ${b.shape[1]} ✗` : '';
+    this.shapes.replaceChildren(el('span', {class: 'cw-mm-sum'}, ...shapeNodes(parts, fits)),
+      el('span', {class: 'cw-note'}, `inner numbers: ${inner}${misfit}`));
   }
   reason(s, changed) {
     this.why.hidden = !s.why;
@@ -402,7 +423,7 @@ class MatmulView {
       return;
     }
     const done = part >= c.running.length - 1;
-    const terms = c.terms.flatMap((t, k) => [...(k ? [' + '] : []), this.term(t, k, at, part, c)]);
+    const terms = termsOf(c).flatMap((t, k) => [...(k ? [' + '] : []), this.term(t, k, at, part, c)]);
     const tail = c.formula.slice(c.formula.indexOf(' = '));
     this.formula.replaceChildren(el('b', {}, `${out}[${at.join(', ')}]`), ' = ', ...terms, done ? el('b', {class: 'cw-mm-tail'}, tail) : ' = …');
     this.so.textContent = this.words(c, part);
@@ -420,9 +441,10 @@ class MatmulView {
   }
   words(c, part) {
     const s = this.state, k = s.parts.a.shape[1], before = part ? c.running[part - 1] : '0';
-    if (part >= c.running.length) return 'A row times a column: the numbers are multiplied in pairs and added up.';
-    if (part < k) return `${c.terms[part]} = ${c.products[part]}; the sum so far: ${before} + ${c.products[part]} = ${c.running[part]}`;
-    if (part === k) return `plus the ${c.terms[k]}: ${before} becomes ${c.running[k]}`;
+    const more = s.mode === 'layer' ? `, then the bias${s.relu ? ', then ReLU' : ''}` : '';
+    if (part >= c.running.length) return `A row times a column: the numbers are multiplied in pairs and added up${more}.`;
+    if (part < k) return `${termsOf(c)[part]} = ${c.products[part]}; the sum so far: ${before} + ${c.products[part]} = ${c.running[part]}`;
+    if (part === k) return `plus the ${termsOf(c)[k]}: ${before} becomes ${c.running[k]}`;
     return c.zeroed ? `ReLU: ${before} is negative, so it becomes 0` : `ReLU: ${before} is not negative, so it stays`;
   }
   close() {

@@ -94,15 +94,24 @@ class ReLUSliders {
     this.list.push(Object.assign(s, {part: i, letter: 'hinge', lo0: lo, hi0: hi}));
     return s;
   }
-  /** Let them stand where the parameters are, and say which way improves. */
-  set(p, slopes) {
+  /** Let them stand where the parameters are. What has not changed is left alone: writing to the page is what costs. */
+  set(p) {
     for (const s of this.list) {
-      if (s.part === undefined) { s.set(p[s.index]); s.hint(slopes && slopes[s.index]); continue; }
-      const at = reluHinge(p, s.part), far = at !== null && (at < s.lo0 || at > s.hi0);
+      const at = s.part === undefined ? p[s.index] : reluHinge(p, s.part);
+      if (s.shown === at && s.value === at) continue;
+      s.shown = at;
+      if (s.part === undefined) { s.set(at); continue; }
       s.range.disabled = s.box.disabled = at === null;
-      if (at !== null) s.set(far ? Math.max(s.lo0, Math.min(s.hi0, at)) : at, s.lo0, s.hi0);
+      if (at !== null) s.set(Math.max(s.lo0, Math.min(s.hi0, at)), s.lo0, s.hi0);
+    }
+  }
+  /** Say which way improves, from the slope of the loss in each parameter; null says nothing. */
+  hint(p, slopes) {
+    for (const s of this.list) {
+      if (s.part === undefined) { s.hint(slopes && slopes[s.index]); continue; }
+      const at = reluHinge(p, s.part);
       if (at === null) s.hintNode.textContent = 'slope 0: no hinge';
-      else if (far) s.hintNode.textContent = `it lies outside, at ${fmt(at)}`;
+      else if (at < s.lo0 || at > s.hi0) s.hintNode.textContent = `it lies outside, at ${fmt(at)}`;
       else s.hint(slopes && -p[3*s.part + 1]*slopes[3*s.part + 2]);
     }
   }
@@ -151,7 +160,7 @@ class ReLUView {
       keys: {s: () => this.step(), ' ': () => this.fit(), r: () => this.do('reset'), n: () => this.turn(1), p: () => this.turn(-1),
              d: () => this.draw(!this.drawing), Escape: () => this.draw(false), 'Ctrl+z': () => this.do('undo'),
              'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+Z': () => this.do('redo')}});
-    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
+    this.line = new Line(model, busy => this.busy(busy));
     this.build();
     this.mouse();
     this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(),
@@ -340,6 +349,11 @@ class ReLUView {
     this.progress.removeAttribute('value');  // moving to and fro until the first frames come
   }
   ask(op) { this.asked = this.line.send(op); }
+  /** While a fit begins (torch takes its time when it is first used) the bar moves and a note is enough. */
+  busy(on) {
+    if (on && this.run) this.note.textContent = BUSY;
+    else this.root.warn(on ? BUSY : this.state.message);
+  }
   portion() {
     const s = this.state;
     this.asked = null;
@@ -355,6 +369,7 @@ class ReLUView {
     this.progress.value = at/run.steps;
     this.note.textContent = `step ${at} of ${run.steps}`;
     if (run.i % 4) return;
+    this.chart.xlabel = `× ${run.every} steps`;
     const losses = run.rows.slice(0, run.i + 1).map(r => r[0]);
     this.chart.set([{ys: losses, colour: this.state.colours.descent, dash: [5, 3]}], {words: `while descending, now ${fmt(loss)}`});
   }
@@ -372,11 +387,12 @@ class ReLUView {
   heard() {
     const s = this.state;
     if (this.run) return s.ack === this.asked ? this.portion() : undefined;
-    if (!this.dragging && !this.line.queue.length) this.follow(s);
+    if (!this.dragging && this.line.idle) this.follow(s);  // else a newer state is on its way
     if (!this.drawing && !this.stroke) this.pending = null;
     this.lr.set(s.lr);
     this.root.warn(s.message);
     this.code.show(s.code);
+    if (this.dragging) return;                     // nothing of what follows has changed
     this.trail(s);
     this.plot.move();
   }
@@ -405,6 +421,7 @@ class ReLUView {
     this.toBest.disabled = s.best === null || s.loss === s.best;
     this.best.textContent = s.best === null ? '' : `best ${fmt(s.best)}`;
     if (!this.drawing) this.note.textContent = '';
+    this.chart.xlabel = 'moves';
     this.chart.set([{ys: s.trail, colour: s.colours.curve, marks: s.trail.length < 40}], {words: `now ${fmt(s.loss)}`});
   }
 
@@ -414,10 +431,15 @@ class ReLUView {
     if (n !== s.n) return;                         // the last frame of a run before the count changed
     const {loss, slopes} = reluLoss(this.p, x, y), share = loss/s.variance;
     this.loss.textContent = fmt(loss);
+    this.loss.dataset.value = loss;
     this.share.textContent = s.variance ? `${fmt(100*share, 3)} % of the target’s variance${share <= .01 ? ' ✓' : ''}` : '';
     this.which.textContent = `part ${this.selected + 1} of ${s.n}`;
     this.sliders.show(n <= ALL ? Array.from({length: n}, (_, i) => i) : [this.selected], s, this.p);
-    this.sliders.set(this.p, this.hints.box.checked ? slopes : null);
+    this.sliders.set(this.p);
+    const t = performance.now(), moving = this.dragging || this.run;
+    if (moving && t - (this.hinted || 0) < 120) return;  // nobody reads words sixty times a second
+    this.hinted = t;
+    this.sliders.hint(this.p, this.hints.box.checked ? slopes : null);
   }
   paint(ctx) {
     if (this.dragging || this.run) this.numbers();  // with the picture, so never oftener than it is seen
@@ -437,7 +459,8 @@ class ReLUView {
   }
   mark(ctx, {i, side, px, py}, c) {
     const on = i === this.selected, turn = {left: 1, right: -1}[side];
-    const corners = side ? [[px, py], [px + 10*turn, py - 6], [px + 10*turn, py + 6]] : [[px - 6, py], [px + 6, py], [px, py - 11]];
+    const [wide, high] = this.few || on ? [6, 11] : [3.5, 8];
+    const corners = side ? [[px, py], [px + 10*turn, py - 6], [px + 10*turn, py + 6]] : [[px - wide, py], [px + wide, py], [px, py - high]];
     ctx.strokeStyle = ctx.fillStyle = c.ink;
     ctx.lineWidth = 1.4;
     ctx.beginPath();
