@@ -831,6 +831,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'course_lib.lessons._strip_markdown': ('lessons.html#_strip_markdown', 'course_lib/lessons.py'),
                                     'course_lib.lessons._text': ('lessons.html#_text', 'course_lib/lessons.py'),
                                     'course_lib.lessons._why': ('lessons.html#_why', 'course_lib/lessons.py'),
+                                    'course_lib.lessons._without_widgets': ('lessons.html#_without_widgets', 'course_lib/lessons.py'),
                                     'course_lib.lessons._write': ('lessons.html#_write', 'course_lib/lessons.py'),
                                     'course_lib.lessons.choose_port': ('lessons.html#choose_port', 'course_lib/lessons.py'),
                                     'course_lib.lessons.clean_lessons': ('lessons.html#clean_lessons', 'course_lib/lessons.py'),

@@ -164,7 +164,7 @@ def clean_lessons(
     if not check: _bring(want, dest, changes)
     return changes
 
-# %% ../nbs/03_lessons.ipynb #274e6440
+# %% ../nbs/03_lessons.ipynb #feee3d48
 _VIEW = 'application/vnd.jupyter.widget-view+json'
 
 def drop_widgets(
@@ -173,13 +173,22 @@ def drop_widgets(
     "Take live widgets out of stored outputs; pictures and words beside them stay."
     held = []
     for path in sorted(Path(folder).rglob('*.ipynb')):
-        nb = _read(path)
-        data = [o['data'] for c in nb['cells'] for o in c.get('outputs', []) if _VIEW in o.get('data', {})]
-        for d in data: del d[_VIEW]
-        if data: _write(path, _text(nb)); held.append(path)
+        before = _read(path)
+        nb = _without_widgets(json.loads(json.dumps(before)))
+        if nb != before: _write(path, _text(nb)); held.append(path)
     return held
 
-# %% ../nbs/03_lessons.ipynb #5048e696
+def _without_widgets(nb):
+    nb['metadata'].pop('widgets', None)
+    for cell in nb['cells']:
+        live = [o['data'] for o in cell.get('outputs', []) if _VIEW in o.get('data', {})]
+        for data in live:
+            del data[_VIEW]
+            if re.match(r'\w+\(', ''.join(data.get('text/plain', ''))): del data['text/plain']  # the name of a stock widget
+        if live: cell['outputs'] = [o for o in cell['outputs'] if 'data' not in o or o['data']]
+    return nb
+
+# %% ../nbs/03_lessons.ipynb #1ee34695
 def _kernel_env(environ=None):
     env = dict(os.environ if environ is None else environ)
     env.pop('MPLBACKEND', None)
@@ -193,7 +202,7 @@ def _client(nb, folder, timeout, **hooks):
     from nbclient import NotebookClient
     kernel = AsyncKernelManager(kernel_name='python3', kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     return NotebookClient(nb, km=kernel, timeout=timeout, resources={'metadata': {'path': str(folder)}},
-                          store_widget_state=False, extra_arguments=['--log-level=ERROR'], **hooks)
+                          store_widget_state=True, extra_arguments=['--log-level=ERROR'], **hooks)
 
 # %% ../nbs/03_lessons.ipynb #76006b51
 class LessonRun(NamedTuple):
@@ -252,7 +261,7 @@ def _run_cells(nb, name, folder, timeout):
         error = _execute(nb, folder, timeout, on_cell_start=started, on_cell_executed=ended)
     return todo, len(begun), error
 
-# %% ../nbs/03_lessons.ipynb #79ee304b
+# %% ../nbs/03_lessons.ipynb #a5845ad0
 def _load(path):
     "The notebook of `path` as nbformat wants it."
     import nbformat
@@ -272,7 +281,7 @@ def run_lesson(
     if out.resolve() == path.parent.resolve(): raise LessonError(f'the executed copy would overwrite {path}')
     nb = _load(path)
     todo, begun, error = _run_cells(nb, path.stem, path.parent, timeout)
-    _write(out/path.name, _text(nb))
+    _write(out/path.name, _text(_without_widgets(nb)))
     row = LessonRun(path.stem, len(todo), time.monotonic() - start, 'failed' if error else 'passed')
     if not error: return row
     return row._replace(cell=begun, line=_first_line(todo[max(begun, 1) - 1]), error=_explain(error, timeout))

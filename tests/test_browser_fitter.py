@@ -60,7 +60,8 @@ def until(page, true, what):
 
 
 def values(page, name='w'):
-    return json.loads(page.ask(f'import json; print(json.dumps([{name}.fit.values, {name}.fit.loss, {name}.fit.n_moves]))'))
+    told = f'[{name}.fit.values, {name}.fit.loss, {name}.fit.n_moves]'
+    return json.loads(page.ask(f'import json; print(json.dumps({told}))'))
 
 
 def test_a_quadratic_by_hand_and_by_gradient(page):
@@ -131,7 +132,8 @@ def test_the_loss_on_the_way_is_that_of_torch(page):
     page.page.mouse.down()
     page.page.mouse.move(box['x'] + .61*box['width'], box['y'] + box['height']/2, steps=4)
     page.page.wait_for_timeout(300)
-    a, shown = float(fitter.locator('input[type=range]').nth(0).input_value()), fitter.locator('.cw-figure').get_attribute('data-value')
+    a = float(fitter.locator('input[type=range]').nth(0).input_value())
+    shown = fitter.locator('.cw-figure').get_attribute('data-value')
     torchs = float(page.ask(f'print(mse(quad({a}, 1.5, 1.5, x.double()), y.double()).item())'))
     page.page.mouse.up()
     assert float(shown) == pytest.approx(torchs, rel=1e-6)
