@@ -441,7 +441,7 @@ def lab_env(
     paths = [str(folder)] + [p for p in [env.get('JUPYTER_CONFIG_PATH')] if p]
     return env | {'JUPYTER_CONFIG_PATH': os.pathsep.join(paths), 'JUPYTER_PREFER_ENV_PATH': '1'}
 
-# %% ../nbs/03_lessons.ipynb #445d6115
+# %% ../nbs/03_lessons.ipynb #1ee73aba
 def lab_options(
     root,           # the folder that JupyterLab shows
     port: int,      # a free port
@@ -453,6 +453,7 @@ def lab_options(
     options = {'ServerApp.ip': _HOST, 'ServerApp.port': port, 'ServerApp.port_retries': 0, 'ServerApp.root_dir': root,
                'ServerApp.open_browser': browser, 'ServerApp.allow_root': True, 'IdentityProvider.token': token,
                'LabApp.default_url': f'/lab/tree/{page}' if page else '/lab',
+               'ServerApp.kernel_websocket_connection_class': 'course_lib.kernel_socket.PromptConnection',
                'KernelManager.transport_encryption': 'auto', 'Application.log_level': 'ERROR'}
     return [f'--{k}={v}' for k, v in options.items()]
 

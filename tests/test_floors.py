@@ -9,13 +9,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {'settings': 0, 'progress': 0, 'figures': 0, 'maths': 1, 'data': 2, 'training': 3, 'explain': 4, 'cleaning': 5,
           'serving': 5, 'widgets': 6}
-BESIDE = {'lessons'}                     # may use floor 0 only
+BESIDE = {'lessons', 'kernel_socket'}    # may use floor 0 only
 DOORS = {'vision', 'tabular', 'text'}    # may use everything, and star imports
 NEVER = {'fastcore', 'nbdev', 'fastai', 'execnb'}
 VIEWS = {'ipywidgets', 'anywidget', 'traitlets'}   # for `widgets` alone
 LIGHT = {'numpy', 'torch', 'PIL'}        # all else is imported where it is used, so that a star import stays quick
-AT_TOP = {'data/augment.py': {'torchvision'}}
+AT_TOP = {'data/augment.py': {'torchvision'}, 'kernel_socket.py': {'jupyter_server'}}
 DISTRIBUTION = {'PIL': 'pillow', 'nbformat': 'jupyterlab', 'nbclient': 'jupyterlab', 'jupyter_client': 'jupyterlab',
+                'jupyter_server': 'jupyterlab',
                 'IPython': 'ipywidgets', 'traitlets': 'ipywidgets'}
 
 

@@ -15,6 +15,9 @@ function el(tag, attrs = {}, ...children) {
   return node;
 }
 
+/** Change a text, but only if it differs: the browser lays out again what was set. */
+function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
+
 /** A number as a learner reads it: four significant digits, and never a long tail of zeros. */
 function fmt(v, digits = 4) {
   if (v === null || v === undefined) return '–';
@@ -58,8 +61,8 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
   return {
     root, keyHint, message,
     body(...nodes) { root.append(...nodes, message, said, ...(hint ? [keyHint] : [])); },
-    say(text) { said.textContent = text; },         // read aloud by a screen reader; call it on release, not per frame
-    warn(text) { message.hidden = !text; message.textContent = text || ''; },
+    say(text) { setText(said, String(text)); },         // read aloud by a screen reader; call it on release, not per frame
+    warn(text) { message.hidden = !text; setText(message, text || ''); },
     close() { theme.disconnect(); view.model.off('change:state', paint); },
   };
 }
@@ -81,45 +84,46 @@ function watchTheme(model, root) {
 // ---- The line to Python
 
 /**
- * One request in flight. While it is, `latest` requests replace each other (only the newest place of a slider is of
- * interest) and `send` requests queue up, since every press of a button counts. Python answers each with the trait
- * `state`, whose `ack` is the request's id.
+ * Requests of two kinds. `send` is for what a learner presses or lets go: it goes out at once, and each one counts.
+ * `latest` is for what passes by: while `most` requests are on their way it waits, and a newer one takes its place, so
+ * that nothing piles up. Python answers each, in order, with the trait `state`, whose `ack` is the request's id.
  */
 class Line {
-  constructor(model, onBusy = () => {}) {
-    Object.assign(this, {model, onBusy, flying: null, queue: [], name: Math.random().toString(36).slice(2), count: 0});
+  constructor(model, onBusy = () => {}, most = 1) {
+    Object.assign(this, {model, onBusy, most, flying: [], waiting: null, name: Math.random().toString(36).slice(2), count: 0});
     this.listen = () => this.heard();
     model.on('change:state', this.listen);
   }
   send(op, args = {}) {
-    this.queue = this.queue.filter(r => !r.latest);  // what was on its way is out of date
-    return this.push({op, ...args});
+    this.waiting = null;  // what was about to pass by is out of date
+    return this.fly({op, ...args});
   }
   latest(op, args = {}) {
-    this.queue = this.queue.filter(r => !r.latest);
-    return this.push({op, ...args}, true);
+    if (this.flying.length < this.most) this.fly({op, ...args});
+    else this.waiting = {op, ...args};
   }
-  push(content, latest = false) {
+  fly(content) {
     const id = `${this.name}-${++this.count}`;
-    this.queue.push({content: {...content, id}, latest});
-    this.next();
+    this.flying.push(id);
+    this.model.send({...content, id});
+    this.wait();
     return id;
   }
-  next() {
-    if (this.flying || !this.queue.length) return;
-    const {content} = this.queue.shift();
-    this.flying = content.id;
-    this.model.send(content);
-    this.timer = setTimeout(() => this.onBusy(true), 1500);
+  wait() {
+    clearTimeout(this.timer);
+    if (this.flying.length) this.timer = setTimeout(() => this.onBusy(true), 1500);
   }
   heard() {
-    if (this.model.get('state').ack !== this.flying) return;
-    this.flying = null;
-    clearTimeout(this.timer);
+    const at = this.flying.indexOf(this.model.get('state').ack);
+    if (at < 0) return;
+    this.flying.splice(0, at + 1);
     this.onBusy(false);
-    this.next();
+    this.wait();
+    const {waiting} = this;
+    this.waiting = null;
+    if (waiting) this.latest(waiting.op, waiting);
   }
-  get idle() { return !this.flying && !this.queue.length; }
+  get idle() { return !this.flying.length && !this.waiting; }
   close() { clearTimeout(this.timer); this.model.off('change:state', this.listen); }
 }
 
@@ -214,9 +218,9 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
     },
     /** Which way improves: `slope` is the change of the loss per unit. */
     hint(slope) {
-      if (slope === null || slope === undefined) { hint.textContent = ''; return; }
+      if (slope === null || slope === undefined) return setText(hint, '');
       const flat = !Number.isFinite(slope) || Math.abs(slope) < 1e-9;
-      hint.textContent = flat ? '● flat' : `${slope < 0 ? '▲ more' : '▼ less'} (slope ${fmt(slope, 3)})`;
+      setText(hint, flat ? '● flat' : `${slope < 0 ? '▲ more' : '▼ less'} (slope ${fmt(slope, 3)})`);
     }});
 }
 
@@ -278,5 +282,5 @@ function codeBox(line) {
   };
   const box = el('details', {class: 'cw-codebox', ontoggle: () => box.open && line.send('code')},
     el('summary', {}, 'As code'), button('Copy', copy), copied, pre);
-  return {node: box, show(text) { pre.textContent = text || ''; }, get open() { return box.open; }};
+  return {node: box, show(text) { setText(pre, text || ''); }, get open() { return box.open; }};
 }

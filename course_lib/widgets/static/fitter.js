@@ -125,7 +125,6 @@ class FitterView {
     this.errors.box.checked = s.errors;
     this.root.warn(s.message);
     this.code.show(s.code);
-    if (this.code.open && s.code_old && !this.dragging) this.line.send('code');
     this.numbers();
     this.trail();
     this.plot.move();
@@ -148,10 +147,10 @@ class FitterView {
   }
   trail() {
     const s = this.state, c = s.colours;
-    this.best.textContent = s.best ? `best ${fmt(s.best.loss)}` : '';
+    setText(this.best, s.best ? `best ${fmt(s.best.loss)}` : '');
     this.toBest.disabled = !s.best || s.loss === s.best.loss;
-    this.rate.textContent = s.rate_words;
-    this.race.textContent = s.race_words;
+    setText(this.rate, s.rate_words);
+    setText(this.race, s.race_words);
     this.chart.set([{ys: s.race.descent, colour: c.descent, dash: [5, 3]}, {ys: s.trail, colour: c.curve, marks: s.trail.length < 40}], {words: s.race_words});
   }
   paint(ctx) {

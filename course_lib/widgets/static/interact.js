@@ -7,7 +7,7 @@ class InteractView {
     this.root = makeRoot({model, el: holder}, {
       label: `${this.state.name} with its arguments`, hint: 'Keys: on a slider the arrows and Page keys; R back to the start; A draw again',
       keys: {r: () => this.ask('reset'), a: () => this.ask('again')}});
-    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.message));
+    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.message), 2);  // Python draws one while the other travels
     this.build();
     this.listen = () => this.heard();
     model.on('change:state', this.listen);
@@ -60,6 +60,7 @@ class InteractView {
   }
   settled() {
     this.dragging = false;
+    this.line.send('drag', {values: this.values});  // at once; what takes longer comes after it
     this.line.send('move', {values: this.values, scale: this.sharpness()});
   }
   ask(what) { this.line.send(what, {scale: this.sharpness()}); }
