@@ -164,7 +164,7 @@ def clean_lessons(
     if not check: _bring(want, dest, changes)
     return changes
 
-# %% ../nbs/03_lessons.ipynb #feee3d48
+# %% ../nbs/03_lessons.ipynb #883f4187
 _VIEW = 'application/vnd.jupyter.widget-view+json'
 
 def drop_widgets(
@@ -184,7 +184,8 @@ def _without_widgets(nb):
         live = [o['data'] for o in cell.get('outputs', []) if _VIEW in o.get('data', {})]
         for data in live:
             del data[_VIEW]
-            if re.match(r'\w+\(', ''.join(data.get('text/plain', ''))): del data['text/plain']  # the name of a stock widget
+            stock = re.match(r'\w+\(', ''.join(data.get('text/plain', '')))  # such as IntSlider(value=7)
+            if stock: del data['text/plain']
         if live: cell['outputs'] = [o for o in cell['outputs'] if 'data' not in o or o['data']]
     return nb
 

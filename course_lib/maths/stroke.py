@@ -3,17 +3,18 @@
 # %% auto #0
 __all__ = ['POINTS', 'TARGETS', 'sample_target', 'stroke_to_data', 'FitHistory', 'resized', 'LiveTraining']
 
-# %% ../../nbs/maths/06_stroke.ipynb #17718041
+# %% ../../nbs/maths/06_stroke.ipynb #14e389d2
 import math
 import time
+import warnings
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .relus import ReLUFit, _Descent
+from .relus import ReLUFit, ReLUDescent
 
-# %% ../../nbs/maths/06_stroke.ipynb #293334bd
+# %% ../../nbs/maths/06_stroke.ipynb #8c6e725b
 POINTS = 200  # as many x as a drawing or a function is made into
 
 def sample_target(
@@ -24,7 +25,10 @@ def sample_target(
     x = torch.linspace(-2, 2, POINTS) if x is None else torch.as_tensor(x, dtype=torch.float32)
     name, problems = getattr(f, '__name__', 'the target'), []
     for given in (x, x.double().numpy()):
-        try: y = torch.as_tensor(f(given), dtype=torch.float32).detach()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', DeprecationWarning)  # numpy's, of a function that is given a tensor
+                y = torch.as_tensor(f(given), dtype=torch.float32).detach()
         except Exception as e: problems.append(f'{name} raised {type(e).__name__}: {e}')
         else: return x, _row(y, x, name)
     raise ValueError(problems[0])
@@ -124,7 +128,7 @@ def resized(
     new.start = fresh
     return new
 
-# %% ../../nbs/maths/06_stroke.ipynb #591f456a
+# %% ../../nbs/maths/06_stroke.ipynb #4c283787
 class LiveTraining:
     "The training of a `ReLUFit`, a portion at a time."
     def __init__(self,
@@ -133,7 +137,7 @@ class LiveTraining:
         lr: float = .02,    # as in `ReLUFit.train`
         every: int = 5,     # steps from one frame to the next
     ):
-        self.fit, self.steps, self.every, self.descent = fit, steps, every, _Descent(fit, lr)
+        self.fit, self.steps, self.every, self.descent = fit, steps, every, ReLUDescent(fit, lr)
         self.at, self.frames, self.losses, self.done = 0, [], [], False
 
     def portion(self, seconds: float = .25) -> list:  # of (loss, params), one for each new frame

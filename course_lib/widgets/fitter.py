@@ -52,7 +52,7 @@ def attempt(f, *args, **kwargs):
     try: return f(*args, **kwargs)
     except FunctionError: return None
 
-# %% ../../nbs/widgets/01_fitter.ipynb #01a90ac9
+# %% ../../nbs/widgets/01_fitter.ipynb #f3c389cc
 def name_of(f) -> str:
     "The name of a function."
     return getattr(f, '__name__', type(f).__name__).replace('<lambda>', 'a lambda')
@@ -63,12 +63,14 @@ def loss_words(fit: Fit) -> str:
 
 def fixed(fit: Fit, kind: str) -> dict:
     "What stays the same: the data, the names, the loss."
-    return dict(kind=kind, names=fit.names, data={'x': numbers(fit.x), 'y': numbers(fit.y)}, loss_name=name_of(fit.loss_fn),
+    data = {'x': numbers(fit.x), 'y': numbers(fit.y)}
+    return dict(kind=kind, names=fit.names, data=data, loss_name=name_of(fit.loss_fn),
                 loss_words=loss_words(fit), label=f'Fit {name_of(fit.f)} by hand or by gradient')
 
 def where(fit: Fit, params) -> dict:
     "Where the sliders stand."
-    return dict(values=dict(zip(fit.names, numbers(params), strict=True)), ranges={n: list(r) for n, r in fit.ranges.items()})
+    values = dict(zip(fit.names, numbers(params), strict=True))
+    return dict(values=values, ranges={n: list(r) for n, r in fit.ranges.items()})
 
 def present(fit: Fit, params, kind: str) -> dict:
     "Where they stand and what the loss is there; for a function that only Python knows, its curve too."
@@ -78,7 +80,7 @@ def present(fit: Fit, params, kind: str) -> dict:
     return now | dict(xs=numbers(xs), curve=numbers(ys), preds=numbers(fit.predict(params=params)),
                       slopes=dict(zip(fit.names, numbers(fit.slopes(params)), strict=True)))
 
-# %% ../../nbs/widgets/01_fitter.ipynb #7924b394
+# %% ../../nbs/widgets/01_fitter.ipynb #53aa74e8
 def race_words(
     race: dict,  # losses of `hand` and of `descent`, the first of each at the start
 ) -> str:
@@ -86,7 +88,8 @@ def race_words(
     k = len(race['hand']) - 1
     if not k: return 'Move a slider: after each move of yours, descent has made one step too.'
     mine, its = race['hand'][-1], race['descent'][-1]
-    return f'After {k} move{"s"*(k > 1)} by hand: your loss is {mine:.4g}, that of {k} gradient step{"s"*(k > 1)} {its:.4g}.'
+    s = 's'*(k > 1)
+    return f'After {k} move{s} by hand: your loss is {mine:.4g}, that of {k} gradient step{s} {its:.4g}.'
 
 def rate_words(
     rate,      # the learning rate, above 0
@@ -95,15 +98,15 @@ def rate_words(
     "What is to be expected of a learning rate."
     if highest is None: return 'This loss is not quadratic, so the highest rate cannot be computed: try.'
     part = rate/highest
-    fate = ('diverges: each step lands farther from the bottom' if part >= 1 else 'bounces from side to side' if part > .55
-            else 'crawls' if part < .02 else 'goes steadily')
+    fate = ('diverges: each step lands farther from the bottom' if part >= 1 else
+            'bounces from side to side' if part > .55 else 'crawls' if part < .02 else 'goes steadily')
     return f'{rate:.3g} {fate}. Above {highest:.3g} (2/λmax) descent on this loss diverges.'
 
 def story(fit: Fit, lr: float) -> dict:
     "All moves so far, the best of them, and the race."
     race = attempt(fit.race, lr) or dict(hand=[], descent=[])
-    return dict(trail=numbers(fit.trail), best={'loss': numbers(fit.best.loss)} if fit.best else None, can_undo=fit.can_undo,
-                can_redo=fit.can_redo, race={k: numbers(v) for k, v in race.items()},
+    return dict(trail=numbers(fit.trail), best={'loss': numbers(fit.best.loss)} if fit.best else None,
+                can_undo=fit.can_undo, can_redo=fit.can_redo, race={k: numbers(v) for k, v in race.items()},
                 race_words=race_words(race) if race['hand'] else '')
 
 # %% ../../nbs/widgets/01_fitter.ipynb #3980b3e1
@@ -168,7 +171,7 @@ def check_lr(lr):
         raise ValueError(f'a learning rate is a number above 0, not {lr!r}: try 0.01')
     return float(lr)
 
-# %% ../../nbs/widgets/01_fitter.ipynb #c9759853
+# %% ../../nbs/widgets/01_fitter.ipynb #e8832fdb
 class FitDescription:
     "What the browser has to know of `self.fit`."
     def describe(self):
@@ -176,8 +179,8 @@ class FitDescription:
         if moving is None: self.told = story(self.fit, self.lr) | dict(rate_words=self.rate())
         fresh, self.fresh = self.fresh, False
         return fixed(self.fit, self.kind) | self.told | self._now(self.fit.params if moving is None else moving) | dict(
-            size=[560, 340], axes=[self.box], lr=self.lr, errors=self.errors, code=self.fit.code() if self.coding else '',
-            frames=frames(self.fit, self.frames, self.kind) if fresh else None)
+            size=[560, 340], axes=[self.box], lr=self.lr, errors=self.errors,
+            code=self.fit.code() if self.coding else '', frames=frames(self.fit, self.frames, self.kind) if fresh else None)
 
     def _now(self, params):
         "The place `params`, or, where the function fails, why."

@@ -174,7 +174,7 @@ def _below_each_other(pngs):
 
 def _size(png, scale): return [round(n/scale) for n in Image.open(io.BytesIO(png)).size]
 
-# %% ../../nbs/widgets/06_interact.ipynb #509365a3
+# %% ../../nbs/widgets/06_interact.ipynb #467e930e
 def axes_look(
     ax,  # matplotlib axes
 ):
@@ -186,10 +186,12 @@ def axes_look(
     for axis in (ax.xaxis, ax.yaxis):
         kinds = axis.get_major_locator(), axis.get_major_formatter(), axis.get_minor_locator()
         params = axis.get_tick_params()
-        if tuple(map(type, kinds)) != usual or params.get('gridOn') or params.get('direction', 'out') != 'out': return None
+        if tuple(map(type, kinds)) != usual or params.get('gridOn'): return None
+        if params.get('direction', 'out') != 'out': return None
         label = axis.label
         look += [tuple(axis.get_view_interval()), axis.get_scale(), axis.get_inverted(), axis.get_visible(), str(params),
-                 label.get_text(), label.get_size(), label.get_color(), axis.get_label_position(), axis.get_ticks_position()]
+                 label.get_text(), label.get_size(), label.get_color(), axis.get_label_position(),
+                 axis.get_ticks_position()]
     return tuple(look)
 
 def figure_look(
@@ -201,7 +203,8 @@ def figure_look(
     boxes = [ax.get_position() for ax in fig.axes]
     if not looks or None in looks or fig.get_layout_engine() is not None or fig.get_facecolor()[3] < 1: return None
     if any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]): return None
-    return (tuple(fig.get_size_inches()), fig.dpi, scale, fig.get_facecolor(), *(ax.get_facecolor() for ax in fig.axes), *looks)
+    faces = [fig.get_facecolor(), *(ax.get_facecolor() for ax in fig.axes)]
+    return tuple(fig.get_size_inches()), fig.dpi, scale, *faces, *looks
 
 # %% ../../nbs/widgets/06_interact.ipynb #e3be0141
 @contextmanager
