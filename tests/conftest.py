@@ -20,9 +20,9 @@ def browser():
     opened.__exit__(None, None, None)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def lab_server(tmp_path_factory):
-    "JupyterLab over an empty folder, `server.folder`, for all tests of a file."
+    "JupyterLab over an empty folder, `server.folder`, for all tests with a browser."
     import lab
     with lab.LabServer(tmp_path_factory.mktemp('lab')) as running: yield running
 

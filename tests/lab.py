@@ -19,7 +19,8 @@ from course_lib.lessons import lab_env, lab_options
 NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 MAC = [f'/Applications/{n}.app/Contents/MacOS/{n}' for n in ('Google Chrome', 'Chromium')]
 MEND = 'install Chromium or Chrome, or name one: make test CHROMIUM=/path/to/chromium'
-NOISE = ['favicon', 'ResizeObserver loop']  # console errors that are no fault of ours
+NOISE = ['favicon', 'ResizeObserver loop',  # console errors that are no fault of ours
+         'font-awesome']                     # matplotlib's player of animations looks for its icons on the web
 
 
 # Finding a browser
@@ -230,6 +231,13 @@ class LabPage:
     def ask(self, code):
         "What `code` prints when it is run in the notebook's kernel, outside of any cell."
         return self.page.evaluate(_ASK, code).strip()
+
+    def wait(self, script, what, seconds=20):
+        "Wait until `script`, in JavaScript about the first widget as `root`, is true."
+        whole = f'() => {{ const root = document.querySelector(".cw-root"); return {script}; }}'
+        try: self.page.wait_for_function(whole, timeout=seconds*1000)
+        except Exception as e:
+            raise AssertionError(f'{what}: {self.page.locator(".cw-root").first.inner_text()}') from e
 
     def outputs(self, word):
         "The index of the first code cell whose source holds `word`, and its outputs."

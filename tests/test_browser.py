@@ -43,6 +43,20 @@ def test_harness_notices_a_dead_kernel(tmp_path, server, browser, write_notebook
     with pytest.raises(RuntimeError, match='ended early'): page.run_all(60)
 
 
+@pytest.mark.parametrize('lesson, widgets', [('04_fitting_a_function', 6), ('05_gradient_descent', 2)])
+def test_lesson_with_widgets(tmp_path, server, browser, lesson, widgets):
+    "The lesson runs from top to bottom, its widgets are alive, and no picture stands in for one."
+    shutil.copy(LESSONS/f'{lesson}.ipynb', tmp_path)
+    page = server.open(browser, f'{lesson}.ipynb')
+    assert page.run_all(300) == [], kept(page, tmp_path)
+    views = [i for i, c in enumerate(page.cells()) if any('widget-view' in k for o in c.get('outputs', [])
+                                                          for k in o.get('data', {}))]
+    ours = [page.show(i) for i in views]
+    alive = [cell for cell in ours if cell.locator('.cw-root').count()]
+    assert len(alive) >= widgets and all(cell.locator('.cw-still').is_hidden() for cell in alive), kept(page, tmp_path)
+    assert page.console == [], kept(page, tmp_path)
+
+
 def test_bears_in_jupyterlab(tmp_path, server, browser):
     "Lesson 01 runs from top to bottom on the drawn bears and ends with a confusion matrix that one can see."
     shutil.copy(LESSONS/'01_bears.ipynb', tmp_path)

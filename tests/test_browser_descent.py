@@ -2,7 +2,6 @@
 import json
 import re
 
-import lab
 import pytest
 
 WIDGET = '''from course_lib.widgets.descent import DescentExplorer
@@ -16,16 +15,11 @@ def tell():
 print(tell())'''
 
 
-@pytest.fixture(scope='module')
-def server(tmp_path_factory):
-    with lab.LabServer(tmp_path_factory.mktemp('lab')) as running: yield running
-
-
 @pytest.fixture
-def page(request, server, browser, write_notebook):
+def page(request, lab_server, browser, write_notebook):
     name = f'{request.node.name}.ipynb'
-    write_notebook(server.folder/name, WIDGET, 'w', STATE)
-    page = server.open(browser, name)
+    write_notebook(lab_server.folder/name, WIDGET, 'w', STATE)
+    page = lab_server.open(browser, name)
     assert page.run_all(60) == []
     yield page
     page.close()

@@ -1,6 +1,4 @@
 """interact_plot in JupyterLab, in a real browser."""
-import lab
-import pytest
 
 PLOT = '''import matplotlib.pyplot as plt, numpy as np
 from course_lib.widgets.interact import interact_plot
@@ -26,18 +24,6 @@ COUNT = '''() => {
 CORNER = '() => { const c = document.querySelector(".cw-result"); return [c.width, c.height, c.toDataURL().length]; }'
 
 
-@pytest.fixture
-def server(tmp_path):
-    with lab.LabServer(tmp_path) as running: yield running
-
-
-def wait(page, script, what):
-    "Wait until `script`, about the first widget as `root`, is true."
-    whole = f'() => {{ const root = document.querySelector(".cw-root"); return {script}; }}'
-    try: page.page.wait_for_function(whole, timeout=15_000)
-    except Exception as e: raise AssertionError(f'{what}: {page.page.locator(".cw-root").first.inner_text()}') from e
-
-
 def drag(page, track):
     "Drag over a slider from left to right, and let go."
     at = track.bounding_box()
@@ -49,15 +35,16 @@ def drag(page, track):
     page.page.mouse.up()
 
 
-def test_drag_type_fail_and_keys(tmp_path, server, browser, write_notebook):
+def test_drag_type_fail_and_keys(lab_server, browser, write_notebook):
     "Drag, type, fail and mend: the picture stays in place, the newest wins, no cell is lost, no figure shown twice."
-    write_notebook(tmp_path/'i.ipynb', PLOT, 'interact_plot(plot_quad, a=1.5, b=(0, 5, .5));', 'plot_quad.widget')
-    page = server.open(browser, 'i.ipynb')
+    write_notebook(lab_server.folder/'i.ipynb', PLOT, 'interact_plot(plot_quad, a=1.5, b=(0, 5, .5));',
+                   'plot_quad.widget')
+    page = lab_server.open(browser, 'i.ipynb')
     assert page.run_all(60) == []
     root, cells = page.page.locator('.cw-root').first, len(page.cells())
-    described = lambda words, what: wait(page, f'root.querySelector("canvas").ariaLabel.includes("{words}")', what)
-    prints = lambda words, what: wait(page, f'root.querySelector(".cw-printed").textContent === "{words}"', what)
-    wait(page, 'root.querySelector(".cw-result").width > 300', 'there is a picture')
+    described = lambda words, what: page.wait(f'root.querySelector("canvas").ariaLabel.includes("{words}")', what)
+    prints = lambda words, what: page.wait(f'root.querySelector(".cw-printed").textContent === "{words}"', what)
+    page.wait('root.querySelector(".cw-result").width > 300', 'there is a picture')
     before, at = page.page.evaluate(CORNER), root.locator('.cw-result').bounding_box()
     assert 'image/png' not in str([o.get('data', {}).keys() for o in page.outputs('interact_plot(')[1]])
 
@@ -70,7 +57,7 @@ def test_drag_type_fail_and_keys(tmp_path, server, browser, write_notebook):
     assert 4 <= drawn == page.page.evaluate('window.drawn.length')  # it moved while dragged, and rests now
     after = page.page.evaluate(CORNER)
     assert after[:2] == before[:2] and after[2] != before[2] and root.locator('.cw-result').bounding_box() == at
-    wait(page, 'document.querySelectorAll(".cw-printed")[1].textContent === "a is 4.5"', 'the other view')
+    page.wait('document.querySelectorAll(".cw-printed")[1].textContent === "a is 4.5"', 'the other view')
 
     box = root.get_by_label('a, exact value')
     box.fill('-2.25')
@@ -86,11 +73,11 @@ def test_drag_type_fail_and_keys(tmp_path, server, browser, write_notebook):
     slider.focus()
     page.page.keyboard.press('End')
     error = 'ValueError: b is 5, too much\\nline'
-    wait(page, f'root.querySelector(".cw-message").textContent.startsWith("{error}")', 'the error is shown')
+    page.wait(f'root.querySelector(".cw-message").textContent.startsWith("{error}")', 'the error is shown')
     assert page.page.evaluate(CORNER) == good
     for key in ('d', 'd', 'b', 'x'): page.page.keyboard.press(key)
     page.page.keyboard.press('Home')
-    wait(page, 'root.querySelector(".cw-message").hidden', 'the sliders live on')
+    page.wait('root.querySelector(".cw-message").hidden', 'the sliders live on')
     page.page.keyboard.press('ArrowRight')
     described('b = 0.5', 'one arrow is one step')
     page.page.keyboard.press('r')

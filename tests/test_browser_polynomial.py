@@ -1,41 +1,27 @@
 """PolynomialFitter in JupyterLab, in a real browser."""
-import lab
-import pytest
 
 SETUP = 'from course_lib.widgets.polynomial import PolynomialFitter\nw = PolynomialFitter()\nw'
 
 
-@pytest.fixture
-def server(tmp_path):
-    with lab.LabServer(tmp_path) as running: yield running
-
-
-def wait(page, script, what):
-    "Wait until `script`, about the first widget as `root`, is true."
-    whole = f'() => {{ const root = document.querySelector(".cw-root"); return {script}; }}'
-    try: page.page.wait_for_function(whole, timeout=15_000)
-    except Exception as e: raise AssertionError(f'{what}: {page.page.locator(".cw-root").first.inner_text()}') from e
-
-
-def test_degree_penalty_and_data(tmp_path, server, browser, write_notebook):
+def test_degree_penalty_and_data(lab_server, browser, write_notebook):
     "Step and play through degrees, tame the highest by a penalty and by more points, undo; the keys stay inside."
-    write_notebook(tmp_path/'p.ipynb', SETUP, 'w', 'print(PolynomialFitter)')
-    page = server.open(browser, 'p.ipynb')
+    write_notebook(lab_server.folder/'p.ipynb', SETUP, 'w', 'print(PolynomialFitter)')
+    page = lab_server.open(browser, 'p.ipynb')
     assert page.run_all(60) == []
     root, cells = page.page.locator('.cw-root').first, len(page.cells())
     text = lambda: root.locator('.cw-verdict').inner_text()
     degree = root.locator('.cw-player input[type=range]')
-    says = lambda words, what: wait(page, f'root.querySelector(".cw-verdict").textContent.includes("{words}")', what)
+    says = lambda words, what: page.wait(f'root.querySelector(".cw-verdict").textContent.includes("{words}")', what)
     exact = '[...root.querySelectorAll(".cw-picture")].every(e => !e.hidden && e.src.startsWith("blob:"))'
 
     assert text().startswith('Degree 1 underfits')
     degree.focus()
     page.page.keyboard.press('End')
     assert text().startswith('Degree 15 overfits')  # drawn by the browser, at once
-    wait(page, exact, 'matplotlib draws when it rests')
+    page.wait(exact, 'matplotlib draws when it rests')
     says('16 numbers to choose', 'it says why')
     second = page.page.locator('.cw-root').nth(1)
-    wait(page, 'document.querySelectorAll(".cw-verdict")[1].textContent.startsWith("Degree 15")', 'the other view')
+    page.wait('document.querySelectorAll(".cw-verdict")[1].textContent.startsWith("Degree 15")', 'the other view')
     assert second.locator('.cw-player .cw-count').inner_text() == 'degree 15 of 15'
 
     for key in 'dd': page.page.keyboard.press(key)
@@ -54,7 +40,7 @@ def test_degree_penalty_and_data(tmp_path, server, browser, write_notebook):
     box.fill('150')
     box.press('Enter')
     says('Degree 15 fits', 'so do more points')
-    wait(page, '!root.querySelector(".cw-message").textContent', 'no complaint')
+    page.wait('!root.querySelector(".cw-message").textContent', 'no complaint')
 
     page.page.keyboard.press('Tab')
     root.get_by_role('button', name='↶ Undo').click()
@@ -77,7 +63,7 @@ def test_degree_penalty_and_data(tmp_path, server, browser, write_notebook):
     page.page.mouse.down()
     for part in range(40, 98, 4): page.page.mouse.move(at['x'] + at['width']*part/100, at['y'] + at['height']/2)
     page.page.mouse.up()
-    wait(page, 'Number(root.querySelectorAll(".cw-slider input[type=number]")[1].value) > 3.5', 'the noise follows')
+    page.wait('Number(root.querySelectorAll(".cw-slider input[type=number]")[1].value) > 3.5', 'the noise follows')
     root.locator('summary').click()
-    wait(page, 'root.querySelector(".cw-code").textContent.includes("penalised_fit")', 'the state as code')
+    page.wait('root.querySelector(".cw-code").textContent.includes("penalised_fit")', 'the state as code')
     assert len(page.cells()) == cells and page.errors() == [] and page.console == [], page.console

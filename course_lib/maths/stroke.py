@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['POINTS', 'TARGETS', 'sample_target', 'stroke_to_data', 'FitHistory', 'resized', 'LiveTraining']
 
-# %% ../../nbs/maths/06_stroke.ipynb #14e389d2
+# %% ../../nbs/maths/06_stroke.ipynb #0f6815bc
 import math
 import time
 import warnings
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .relus import ReLUFit, ReLUDescent
+from .relus import ReLUDescent, ReLUFit
 
 # %% ../../nbs/maths/06_stroke.ipynb #8c6e725b
 POINTS = 200  # as many x as a drawing or a function is made into

@@ -171,16 +171,17 @@ def check_lr(lr):
         raise ValueError(f'a learning rate is a number above 0, not {lr!r}: try 0.01')
     return float(lr)
 
-# %% ../../nbs/widgets/01_fitter.ipynb #e8832fdb
+# %% ../../nbs/widgets/01_fitter.ipynb #a4e038a2
 class FitDescription:
     "What the browser has to know of `self.fit`."
     def describe(self):
         moving, self.moving = self.moving, None
         if moving is None: self.told = story(self.fit, self.lr) | dict(rate_words=self.rate())
-        fresh, self.fresh = self.fresh, False
+        fresh = frames(self.fit, self.frames, self.kind) if self.fresh else None
+        self.fresh = False
         return fixed(self.fit, self.kind) | self.told | self._now(self.fit.params if moving is None else moving) | dict(
             size=[560, 340], axes=[self.box], lr=self.lr, errors=self.errors,
-            code=self.fit.code() if self.coding else '', frames=frames(self.fit, self.frames, self.kind) if fresh else None)
+            code=self.fit.code() if self.coding else '', frames=fresh)
 
     def _now(self, params):
         "The place `params`, or, where the function fails, why."

@@ -174,7 +174,7 @@ def _below_each_other(pngs):
 
 def _size(png, scale): return [round(n/scale) for n in Image.open(io.BytesIO(png)).size]
 
-# %% ../../nbs/widgets/06_interact.ipynb #467e930e
+# %% ../../nbs/widgets/06_interact.ipynb #da36d532
 def axes_look(
     ax,  # matplotlib axes
 ):
@@ -189,8 +189,8 @@ def axes_look(
         if tuple(map(type, kinds)) != usual or params.get('gridOn'): return None
         if params.get('direction', 'out') != 'out': return None
         label = axis.label
-        look += [tuple(axis.get_view_interval()), axis.get_scale(), axis.get_inverted(), axis.get_visible(), str(params),
-                 label.get_text(), label.get_size(), label.get_color(), axis.get_label_position(),
+        look += [tuple(axis.get_view_interval()), axis.get_scale(), axis.get_inverted(), axis.get_visible(),
+                 str(params), label.get_text(), label.get_size(), label.get_color(), axis.get_label_position(),
                  axis.get_ticks_position()]
     return tuple(look)
 
