@@ -95,6 +95,47 @@ def test_a_quadratic_by_hand_and_by_gradient(page):
     assert other.locator('.cw-figure').inner_text() == loss.inner_text()
 
 
+def test_keys_act_in_the_order_they_are_pressed(page):
+    "An arrow and at once Ctrl+Z undoes the arrow; Ctrl+Shift+Z brings it back; Play and at once Undo plays nothing."
+    fitter = root(page, 1)
+    press = page.page.keyboard.press
+    fitter.locator('input[type=range]').nth(0).focus()
+    press('ArrowRight'); press('Control+z')
+    until(page, lambda: page.ask('print(w.fit.can_redo)') == 'True', 'the arrow had been undone')
+    assert values(page)[0]['a'] == 1.5
+    press('Control+Shift+Z')
+    until(page, lambda: values(page)[0]['a'] == pytest.approx(1.53), 'it was back')
+    fitter.get_by_role('button', name='Play').click()
+    fitter.get_by_role('button', name='Undo').click()
+    until(page, lambda: values(page)[2] == 0, 'the move had been undone')
+    page.page.wait_for_timeout(800)
+    assert page.ask('print([m.by for m in w.fit.moves])') == "['start']"
+
+
+def test_a_rate_that_diverges_is_told_and_leads_nowhere(page):
+    fitter = root(page, 1)
+    rate = fitter.get_by_label('learning rate')
+    rate.fill('5'); rate.press('Enter')
+    until(page, lambda: '5 diverges' in fitter.inner_text(), 'the rate is called too high')
+    fitter.get_by_role('button', name='Play').click()
+    message = fitter.locator('.cw-message')
+    until(page, lambda: 'back where you were' in message.inner_text(), 'divergence is told')
+    assert values(page)[2] == 0 and values(page)[0]['a'] == 1.5
+    rate.fill('0.05'); rate.press('Enter')
+    fitter.get_by_role('button', name='Step').click()
+    until(page, lambda: values(page)[2] == 1 and message.is_hidden(), 'a lower rate works')
+
+
+def test_a_dark_page_gets_a_dark_picture(page):
+    fitter = root(page, 1)
+    page.page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    until(page, lambda: page.ask('print(w.dark)') == 'True', 'Python had heard of the theme')
+    orange = np.array([230, 159, 0])
+    until(page, lambda: inked(fitter.locator('.cw-plot').screenshot(), orange).sum() > 300, 'the curve was light')
+    page.page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    until(page, lambda: page.ask('print(w.dark)') == 'False', 'the page was light again')
+
+
 def inked(png, colour):
     "Where a picture has the colour, give or take: rows and columns of a mask."
     a = np.asarray(Image.open(io.BytesIO(png)).convert('RGB')).astype(int)

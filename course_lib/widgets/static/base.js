@@ -37,13 +37,13 @@ let unique = 0;
 /**
  * The outermost element of a view. JupyterLab listens to every key that reaches the document, and `d` `d` deletes a
  * cell; so no key leaves the root, and a click anywhere inside gives it the focus.
- * `keys` maps a key ('s', 'Ctrl+z', ' ') to a function; they count only where nobody is typing.
+ * `keys` maps a key ('s', ' ', 'Ctrl+z', 'Ctrl+Shift+z') to a function; they count only where nobody is typing.
  */
 function makeRoot(view, {label, keys = {}, hint = ''}) {
   const root = el('div', {class: 'cw-root', role: 'group', 'aria-label': label, tabindex: '-1'});
   root.addEventListener('keydown', e => {
     e.stopPropagation();
-    const name = (e.ctrlKey || e.metaKey ? 'Ctrl+' : '') + (e.shiftKey && e.key.length > 1 ? 'Shift+' : '') + e.key;
+    const name = keyName(e);
     const inButton = e.target.matches('button, summary, input[type=checkbox]') && (e.key === ' ' || e.key === 'Enter');
     if (!keys[name] || e.defaultPrevented || typing(e) || inButton || e.altKey) return;  // a slider has used its arrows
     e.preventDefault();
@@ -65,6 +65,12 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
     warn(text) { message.hidden = !text; setText(message, text || ''); },
     close() { theme.disconnect(); view.model.off('change:state', paint); },
   };
+}
+
+/** The name of a key that was pressed. Letters are in lower case, whatever Shift and Caps Lock say. */
+function keyName(e) {
+  const ctrl = e.ctrlKey || e.metaKey, letter = e.key.length === 1;
+  return (ctrl ? 'Ctrl+' : '') + (e.shiftKey && (ctrl || !letter) ? 'Shift+' : '') + (letter ? e.key.toLowerCase() : e.key);
 }
 
 /** Tell Python when JupyterLab's theme changes: matplotlib draws for it. */
@@ -104,6 +110,7 @@ class Line {
   }
   fly(content) {
     const id = `${this.name}-${++this.count}`;
+    if (this.closed) return id;
     this.flying.push(id);
     this.model.send({...content, id});
     this.wait();
@@ -124,7 +131,7 @@ class Line {
     if (waiting) this.latest(waiting.op, waiting);
   }
   get idle() { return !this.flying.length && !this.waiting; }
-  close() { clearTimeout(this.timer); this.model.off('change:state', this.listen); }
+  close() { this.closed = true; clearTimeout(this.timer); this.model.off('change:state', this.listen); }
 }
 
 const BUSY = 'Waiting for Python. If the kernel was restarted, run this cell again.';
@@ -162,44 +169,55 @@ function choice(text, options, value, onvalue) {
   return Object.assign(el('label', {class: 'cw-field'}, text, box), {box});
 }
 
+/** Where a key leads on a slider from `lo` to `hi` that stands `at`: a number, or null for any other key. */
+function keyPlace(e, {lo, hi, at, step}) {
+  const by = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[e.key];
+  if (e.ctrlKey || e.metaKey || e.altKey) return null;
+  if (e.key === 'Home') return lo;
+  if (e.key === 'End') return hi;
+  return by ? Math.min(Math.max(at + by*step, lo), hi) : null;
+}
+
+/** What a hint says. `slope` is the change of the loss per unit, `gain` how much it falls over `step`, where known. */
+function hintWords(slope, gain, step) {
+  if (slope === null || slope === undefined) return '';
+  if (!Number.isFinite(slope) || Math.abs(slope) < 1e-9 || gain <= 0) return '● leave it';
+  const much = gain === undefined || gain === null ? '' : `: −${fmt(gain, 2)} for ${fmt(step, 2)}`;
+  return `${slope < 0 ? '▲ more' : '▼ less'}${much} (slope ${fmt(slope, 3)})`;
+}
+
 /**
  * A slider with a box for exact entry. `onmove` hears every place it passes, `onsettle` the one it was left at. A value
- * that is typed may lie outside: the range grows. Arrow keys make one
- * `step`, or 1/200 of the range; Page keys ten times that. With `log` equal ways on the slider are equal factors, as a
- * learning rate wants it.
+ * that is typed may lie outside: the range grows. Arrow keys make one `step`, or 1/200 of the range; Page keys ten times
+ * that. With `log` equal ways on the slider are equal factors, as a learning rate wants it.
  */
 function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 0, log = false, label = name}, onmove, onsettle) {
   const place = log ? Math.log10 : v => v, there = log ? v => Number((10**v).toPrecision(3)) : v => v;
-  const s = {name, lo, hi, value, dragging: false};
+  const s = {name, lo, hi, value, dragging: false, timer: null};
   const range = el('input', {type: 'range', class: 'cw-range', step: stride || 'any', min: lo, max: hi, 'aria-label': label});
   const box = el('input', {type: 'number', class: 'cw-number', step: whole ? 1 : 'any', 'aria-label': `${label}, exact value`});
   const hint = el('span', {class: 'cw-hint'});
-  const step = () => stride || (place(s.hi) - place(s.lo))/200;
   const show = (skipBox = false) => {
     range.min = place(s.lo); range.max = place(s.hi); range.value = place(s.value);
     range.setAttribute('aria-valuetext', fmt(s.value));
     if (!skipBox) box.value = Number(s.value.toPrecision(5));
   };
-  const take = (v, skipBox = false) => {
-    s.value = whole ? Math.round(v) : v;
-    show(skipBox);
-    onmove(s.value, s);
-  };
-  const settle = () => { s.dragging = false; clearTimeout(s.timer); onsettle(s.value, s); };
+  const take = (v, skipBox = false) => { s.value = whole ? Math.round(v) : v; show(skipBox); onmove(s.value, s); };
+  const rest = () => { clearTimeout(s.timer); s.timer = null; };
+  const settle = () => { rest(); s.dragging = false; onsettle(s.value, s); };
   range.addEventListener('input', () => { s.dragging = true; take(there(range.valueAsNumber)); });
   range.addEventListener('change', settle);
+  range.addEventListener('blur', () => { if (s.dragging) settle(); });
   range.addEventListener('keydown', e => {
-    const by = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[e.key];
-    const to = e.key === 'Home' ? s.lo : e.key === 'End' ? s.hi : by ? there(place(s.value) + by*step()) : null;
-    if (to === null || e.ctrlKey || e.metaKey) return;
+    const [from, to] = [place(s.lo), place(s.hi)];
+    const at = keyPlace(e, {lo: from, hi: to, at: place(s.value), step: stride || (to - from)/200});
+    if (at === null) return;
     e.preventDefault();
-    const tidy = whole ? to : Number(to.toPrecision(12));
     s.dragging = true;
-    take(Math.min(Math.max(tidy, s.lo), s.hi));
-    clearTimeout(s.timer);
+    take(Number(there(at).toPrecision(12)));
+    rest();
     s.timer = setTimeout(settle, 350);  // a run of key presses is one move
   });
-  range.addEventListener('blur', () => { if (s.dragging) settle(); });
   box.addEventListener('change', () => {
     const v = box.valueAsNumber;
     if (!Number.isFinite(v) || (log && v <= 0)) return show();
@@ -207,21 +225,24 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
     take(v, true);
     settle();
   });
-  const node = el('div', {class: 'cw-slider'}, el('span', {class: 'cw-name', 'aria-hidden': 'true'}, label), range, box, hint);
   show();
-  return Object.assign(s, {node, range, box, hintNode: hint,
+  return Object.assign(s, sliderMethods(s, {show, settle, rest, box, hint}), {
+    range, box, node: el('div', {class: 'cw-slider'}, el('span', {class: 'cw-name', 'aria-hidden': 'true'}, label), range, box, hint)});
+}
+
+function sliderMethods(s, {show, settle, rest, box, hint}) {
+  return {
     /** Show a value that came from elsewhere; the hand that drags wins. */
     set(v, lo = s.lo, hi = s.hi) {
       if (s.dragging) return;
       Object.assign(s, {value: v, lo: Math.min(lo, v), hi: Math.max(hi, v)});
       show(document.activeElement === box && box.valueAsNumber === v);
     },
-    /** Which way improves: `slope` is the change of the loss per unit. */
-    hint(slope) {
-      if (slope === null || slope === undefined) return setText(hint, '');
-      const flat = !Number.isFinite(slope) || Math.abs(slope) < 1e-9;
-      setText(hint, flat ? '● flat' : `${slope < 0 ? '▲ more' : '▼ less'} (slope ${fmt(slope, 3)})`);
-    }});
+    hint(slope, gain, step) { setText(hint, hintWords(slope, gain, step)); },
+    /** A run of key presses is over, since something else is about to happen. */
+    flush() { if (s.timer) settle(); },
+    close: rest,
+  };
 }
 
 /**
@@ -260,14 +281,13 @@ function player(n, onframe, {fps = 30, label = 'step'} = {}) {
   p.toggle = () => p.playing ? p.pause() : p.play();
   scrub.addEventListener('input', () => { p.pause(); p.show(scrub.valueAsNumber); });
   scrub.addEventListener('keydown', e => {
-    const by = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[e.key];
-    const to = e.key === 'Home' ? 0 : e.key === 'End' ? p.n - 1 : by ? p.i + by : null;
+    const to = keyPlace(e, {lo: 0, hi: p.n - 1, at: p.i, step: 1});
     if (to === null) return;
     e.preventDefault();
     p.pause(); p.show(to);
   });
   p.node = el('div', {class: 'cw-player'}, play, button('◀ Back', () => p.step(-1)), button('Step ▶', () => p.step(1)), scrub, count);
-  p.playButton = play;
+  p.close = p.pause;
   return p;
 }
 

@@ -15,10 +15,10 @@ class FitterView {
     this.root = makeRoot({model, el: holder}, {
       label: this.state.label, hint: 'Keys: S step, Space play, Ctrl+Z undo, Ctrl+Y redo, R reset; on a slider the arrows and Page keys',
       keys: {s: () => this.step(), ' ': () => this.play(), r: () => this.do('reset'), 'Ctrl+z': () => this.do('undo'),
-             'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+Z': () => this.do('redo')}});
+             'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+z': () => this.do('redo')}});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.build();
-    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:exact': () => this.exact()};
+    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:rested': () => this.exact()};
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.background();
     this.heard();
@@ -74,12 +74,15 @@ class FitterView {
     }
   }
   settled() { this.dragging = false; this.line.send('move', {values: this.values}); }
-  do(what) { this.stop(); this.line.send(what); }
-  step() { this.stop(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
+  /** Before anything else happens: what plays stops where it is, and a key move that is under way is made. */
+  halt() { this.sliders.forEach(s => s.flush()); this.stop(); }
+  do(what) { this.halt(); this.line.send(what); }
+  step() { this.halt(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
 
   // Descent, played from frames that Python has computed
   play() {
     if (this.playing.playing) return this.stop();
+    this.halt();
     this.asked = this.line.send('play', {lr: this.lr.box.valueAsNumber});
   }
   start(frames) {
@@ -99,6 +102,7 @@ class FitterView {
     if (this.playing.playing && i === this.frames.losses.length - 1) this.stop();
   }
   stop() {
+    this.asked = null;  // frames that are still to come are not wanted any more
     if (!this.frames) return;
     const at = this.playing.i;
     this.playing.pause();
@@ -127,7 +131,9 @@ class FitterView {
     this.code.show(s.code);
     this.numbers();
     this.trail();
-    this.plot.move();
+    const at = JSON.stringify([s.values, s.errors]);
+    if (at !== this.at) this.plot.move();  // else matplotlib's picture may stay
+    this.at = at;
   }
   background() { this.plot.background(this.model.get('background'), this.state.size, this.state.axes); }
   exact() { this.plot.exact(this.model.get('exact'), () => !this.dragging && !this.frames && this.line.idle); }
@@ -140,8 +146,9 @@ class FitterView {
     this.loss.textContent = fmt(now);
     this.loss.dataset.value = now;
     for (const t of this.sliders) {
-      const h = 1e-4*(t.hi - t.lo), at = d => loss({...this.values, [t.name]: this.values[t.name] + d});
-      t.hint(!this.hints.box.checked ? null : f ? (at(h) - at(-h))/(2*h) : s.slopes[t.name]);
+      const h = 1e-4*(t.hi - t.lo), step = (t.hi - t.lo)/100, at = d => loss({...this.values, [t.name]: this.values[t.name] + d});
+      const slope = !this.hints.box.checked ? null : f ? (at(h) - at(-h))/(2*h) : s.slopes[t.name];
+      t.hint(slope, f ? now - at(-Math.sign(slope)*step) : s.gains[t.name], step);
     }
     this.plot.draw();
   }
@@ -166,7 +173,8 @@ class FitterView {
     this.line.close();
     this.root.close();
     this.plot.close();
-    this.playing.pause();
+    this.playing.close();
+    this.sliders.forEach(s => s.close());
     for (const [name, f] of Object.entries(this.listeners)) this.model.off(name, f);
   }
 }

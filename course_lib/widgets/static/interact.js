@@ -20,17 +20,18 @@ class InteractView {
     this.canvas = el('canvas', {class: 'cw-result', role: 'img', width: 0, height: 0});
     this.text = el('pre', {class: 'cw-printed', 'aria-label': 'what was printed'});
     this.controls = this.state.controls.map(c => this.control(c));
-    this.code = codeBox(this.line);
+    // the code comes with every state, so there is nothing to ask for
+    this.code = codeBox({send() {}});
     this.root.body(el('div', {class: 'cw-controls'}, ...this.controls.map(c => c.node)), this.canvas, this.text,
       el('div', {class: 'cw-row'}, button('Reset', () => this.ask('reset'), {title: 'R: back to the start'}),
         button('Draw again', () => this.ask('again'), {title: 'A: call the function again with the same values'}), this.code.node));
   }
-  /** One control: its node, and `set(value)` for a value that came from elsewhere. */
+  /** One control: its node, `set(value)` for a value that came from elsewhere, and `close()` where a timer may run. */
   control(c) {
     const now = v => { this.moved(c.name, v); this.settled(); };
     if (c.kind === 'slider') {
       const s = slider(c.name, {...c, step: c.step}, v => this.moved(c.name, v), () => this.settled());
-      return {name: c.name, node: s.node, set: v => s.set(v)};
+      return {name: c.name, node: s.node, set: v => s.set(v), close: () => clearTimeout(s.timer)};
     }
     if (c.kind === 'toggle') {
       const t = toggle(c.label, c.value, now);
@@ -118,7 +119,9 @@ class InteractView {
     if (this.sharpness() > 1) this.line.send('move', {values: {}, scale: this.sharpness()});
   }
   close() {
-    this.shown = Infinity;
+    this.shown = Infinity;  // a picture still on its way is not drawn
+    this.line.send = this.line.latest = () => {};  // a box that loses the focus as it goes away asks nothing more
+    for (const c of this.controls) c.close?.();
     this.line.close();
     this.root.close();
     this.model.off('change:state', this.listen);

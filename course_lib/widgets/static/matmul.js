@@ -24,7 +24,7 @@ class PartEditor {
     this.node = el('div', {class: 'cw-mm-editor'}, el('div', {class: 'cw-row'}, this.title, ...sizes, this.turn), this.area);
     this.area.addEventListener('input', () => { this.dirty = true; });
     this.area.addEventListener('change', () => this.commit());
-    this.area.addEventListener('paste', () => setTimeout(() => this.commit()));  // by then the text is there
+    this.area.addEventListener('paste', () => { this.timer = setTimeout(() => this.commit()); });  // by then the text is there
     this.area.addEventListener('keydown', e => { if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) this.commit(); });
   }
   resize(which, by) {
@@ -61,7 +61,7 @@ class PartEditor {
 }
 
 /** The tables: a on the left, b above, the result where they cross; for a layer, bias and output to the right. */
-class Board {
+class Tables {
   constructor(view) {
     this.view = view;
     this.node = el('div', {class: 'cw-mm-board'});
@@ -108,8 +108,10 @@ class Board {
     const body = this.cells[part].map((row, i) => el('tr', {}, el('th', {scope: 'row'}, String(i)), ...row));
     return el('table', {class: `cw-mm-matrix cw-mm-${part}`, 'aria-label': words}, caption, el('thead', {}, head), el('tbody', {}, ...body));
   }
+}
 
-  // Cells to type into. They show few digits, and all of them while one types. In a crowd only the first is reached with Tab.
+/** Cells to type into. They show few digits, and all of them while one types. In a crowd only the first is reached with Tab. */
+class TypedTables extends Tables {
   input(part, i, j, name) {
     const box = el('input', {type: 'text', class: 'cw-mm-input', inputmode: 'decimal', autocomplete: 'off',
                              tabindex: this.view.state.crowded && (i || j) ? '-1' : '0', 'aria-label': `${name}, row ${i}, column ${j}`});
@@ -156,8 +158,10 @@ class Board {
     if (!td) return;
     this.pending = () => { (td.box || td).focus({preventScroll: true}); if (held.text !== null) td.box.value = held.text; };
   }
+}
 
-  // Cells of the result: one of them can be reached with Tab, the others with the arrows
+/** Cells of the result: one of them can be reached with Tab, the others with the arrows. */
+class ResultTables extends TypedTables {
   result(part, i, j) {
     const td = Object.assign(el('td', {tabindex: part === 'out' ? '-1' : null}), {table: part});
     td.addEventListener('mouseenter', () => this.view.point(i, j));
@@ -173,7 +177,45 @@ class Board {
     return td;
   }
   rove(td) { if (this.roving) this.roving.tabIndex = -1; this.roving = td; td.tabIndex = 0; }
+  /** Cells up to `now` are known, that one up to `part`; those after it are still dots. */
+  progress(s, now, part) {
+    const cols = s.parts.b.shape[1], layer = s.mode === 'layer', k = s.parts.a.shape[1];
+    s.cells.forEach((c, n) => {
+      const i = Math.floor(n/cols), j = n % cols, known = n < now ? Infinity : n === now ? part : -1;
+      const whole = known >= c.running.length - 1, words = `row ${i}, column ${j}: ${whole ? c.formula : 'not yet'}`;
+      const values = c.brief || c.running, sum = known < 0 ? '·' : values[Math.min(known, k - 1)];
+      if (layer) this.cells.product[i][j].textContent = sum;
+      this.showResult(this.cells.out[i][j], layer ? (known < k ? '·' : known === k ? values[k] : values.at(-1)) : sum,
+        layer && c.zeroed && known > k ? values[k] : '', words);
+    });
+  }
+  /** `gone` is the negative number that ReLU has turned into 0. */
+  showResult(td, text, gone, words) {
+    td.replaceChildren(...(gone ? [el('s', {}, gone), el('span', {}, text)] : [text]));
+    td.classList.toggle('cw-mm-zero', Boolean(gone));
+    td.classList.toggle('cw-mm-todo', text === '·');
+    td.setAttribute('aria-label', words);
+  }
+  /** Outline row i of a, column j of b and the cell where they meet; `part` of the sum is computed now, if any. */
+  light(at, part = null) {
+    for (const [td, name] of this.marked) td.classList.remove(name);
+    this.marked = [];
+    if (!at || !this.cells.out) return;
+    const [i, j] = at, on = (td, ...names) => { for (const n of names) { td.classList.add(n); this.marked.push([td, n]); } };
+    const row = this.cells.a[i], col = this.cells.b.map(r => r[j]), meet = this.cells.product || this.cells.out;
+    row.forEach((td, k) => on(td, 'cw-mm-row', ...(k === 0 ? ['cw-mm-first'] : []), ...(k === row.length - 1 ? ['cw-mm-last'] : [])));
+    col.forEach((td, k) => on(td, 'cw-mm-col', ...(k === 0 ? ['cw-mm-first'] : []), ...(k === col.length - 1 ? ['cw-mm-last'] : [])));
+    for (let c = 0; c < j; c++) on(meet[i][c], 'cw-mm-beam');
+    for (let r = 0; r < i; r++) on(meet[r][j], 'cw-mm-beam');
+    const k = row.length, all = ['product', 'spread', 'bias', 'out'];
+    const busy = part === null || part === k ? all : part < k && this.cells.product ? ['product'] : ['out'];
+    for (const name of busy) if (this.cells[name]) on(this.cells[name][name === 'bias' ? 0 : i][j], 'cw-mm-here');
+    if (part !== null && part < k) { on(row[part], 'cw-mm-pair'); on(col[part], 'cw-mm-pair'); }
+  }
+}
 
+/** All of it, filled with numbers. */
+class Board extends ResultTables {
   /** Put in the numbers of the two matrices and of the bias. */
   fill(s) {
     for (const [part, p] of Object.entries(s.parts)) {
@@ -198,47 +240,10 @@ class Board {
     td.box.value = document.activeElement === td.box ? exact : shown;
     td.box.title = exact.length > shown.length ? exact.replace(MINUS, '−') : '';
   }
-
   /** About how wide the tables are, in CSS pixels. */
   width(s) {
     const layer = s.mode === 'layer', n = s.parts.b.shape[1], chars = Number(this.node.style.getPropertyValue('--mm-chars'));
     return (s.parts.a.shape[1] + n*(layer ? 3 : 1))*(chars*7.5 + 16) + (layer ? 150 : 65);
-  }
-  /** Cells up to `now` are known, that one up to `part`; those after it are still dots. */
-  progress(s, now, part) {
-    const cols = s.parts.b.shape[1], layer = s.mode === 'layer', k = s.parts.a.shape[1];
-    s.cells.forEach((c, n) => {
-      const i = Math.floor(n/cols), j = n % cols, known = n < now ? Infinity : n === now ? part : -1;
-      const whole = known >= c.running.length - 1, words = `row ${i}, column ${j}: ${whole ? c.formula : 'not yet'}`;
-      const values = c.brief || c.running, sum = known < 0 ? '·' : values[Math.min(known, k - 1)];
-      if (layer) this.cells.product[i][j].textContent = sum;
-      this.showResult(this.cells.out[i][j], layer ? (known < k ? '·' : known === k ? values[k] : values.at(-1)) : sum,
-        layer && c.zeroed && known > k ? values[k] : '', words);
-    });
-  }
-  /** `gone` is the negative number that ReLU has turned into 0. */
-  showResult(td, text, gone, words) {
-    td.replaceChildren(...(gone ? [el('s', {}, gone), el('span', {}, text)] : [text]));
-    td.classList.toggle('cw-mm-zero', Boolean(gone));
-    td.classList.toggle('cw-mm-todo', text === '·');
-    td.setAttribute('aria-label', words);
-  }
-
-  /** Outline row i of a, column j of b and the cell where they meet; `part` of the sum is computed now, if any. */
-  light(at, part = null) {
-    for (const [td, name] of this.marked) td.classList.remove(name);
-    this.marked = [];
-    if (!at || !this.cells.out) return;
-    const [i, j] = at, on = (td, ...names) => { for (const n of names) { td.classList.add(n); this.marked.push([td, n]); } };
-    const row = this.cells.a[i], col = this.cells.b.map(r => r[j]), meet = this.cells.product || this.cells.out;
-    row.forEach((td, k) => on(td, 'cw-mm-row', ...(k === 0 ? ['cw-mm-first'] : []), ...(k === row.length - 1 ? ['cw-mm-last'] : [])));
-    col.forEach((td, k) => on(td, 'cw-mm-col', ...(k === 0 ? ['cw-mm-first'] : []), ...(k === col.length - 1 ? ['cw-mm-last'] : [])));
-    for (let c = 0; c < j; c++) on(meet[i][c], 'cw-mm-beam');
-    for (let r = 0; r < i; r++) on(meet[r][j], 'cw-mm-beam');
-    const k = row.length, all = ['product', 'spread', 'bias', 'out'];
-    const busy = part === null || part === k ? all : part < k && this.cells.product ? ['product'] : ['out'];
-    for (const name of busy) if (this.cells[name]) on(this.cells[name][name === 'bias' ? 0 : i][j], 'cw-mm-here');
-    if (part !== null && part < k) { on(row[part], 'cw-mm-pair'); on(col[part], 'cw-mm-pair'); }
   }
 }
 
@@ -246,24 +251,9 @@ class Board {
 const termsOf = c => c.formula.split(' = ')[0].split(' + ');
 const place = (node, area) => { node.style.gridArea = area; return node; };
 
-class MatmulView {
-  constructor({model, el: holder}) {
-    Object.assign(this, {model, pointed: null, picked: this.tidyAt(model.get('state')), stepping: false, by: 'number'});
-    this.root = makeRoot({model, el: holder}, {
-      label: 'A matrix product, step by step',
-      hint: 'Keys: S step, B back, Space play, Ctrl+Z undo, Ctrl+Y redo, R reset; arrows go from cell to cell',
-      keys: {s: () => this.player.step(1), b: () => this.player.step(-1), ' ': () => this.player.toggle(),
-             r: () => this.edit('reset'), 'Ctrl+z': () => this.edit('undo'), 'Ctrl+y': () => this.edit('redo'),
-             'Ctrl+Shift+Z': () => this.edit('redo')}});
-    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
-    this.build();
-    this.listen = () => this.heard();
-    model.on('change:state', this.listen);
-    this.heard();
-  }
+/** What the view consists of. */
+class MatmulParts {
   get state() { return this.model.get('state'); }
-  tidyAt(s) { return s.cells.length ? s.at : null; }
-
   build() {
     this.board = new Board(this);
     this.modes = ['product', 'layer'].map(mode => button(mode === 'product' ? 'Product a @ b' : 'Layer: x @ w + b, ReLU',
@@ -288,7 +278,8 @@ class MatmulView {
     this.redo = button('↷ Redo', () => this.edit('redo'), {title: 'Ctrl+Y'});
     this.swap = button('Swap', () => this.edit('swap'), {title: 'exchange the two matrices'});
     this.reset = button('Reset', () => this.edit('reset'), {title: 'R: back to the first matrices'});
-    this.code = codeBox(this.line);
+    // the code comes with every state, so there is nothing to ask for
+    this.code = codeBox({send() {}});
     return el('div', {class: 'cw-panel cw-mm-panel'},
       el('div', {class: 'cw-row'}, this.undo, this.redo, this.reset, this.swap, this.relu),
       el('div', {class: 'cw-mm-editors'}, ...this.editors.map(e => e.node)),
@@ -308,8 +299,56 @@ class MatmulView {
     });
     this.controls = el('div', {class: 'cw-mm-controls'}, this.player.node, el('div', {class: 'cw-row'}, grain, speed));
   }
+}
 
-  // What the hand does
+/** What the eye sees: the tables lit up, and the formula in words. */
+class MatmulWords extends MatmulParts {
+  show() {
+    const s = this.state, all = s.cells.length, steps = s.cells[0]?.running.length;
+    if (!all) return this.board.light(null);
+    const now = this.now || {cell: -1, part: -1};
+    this.board.progress(s, this.stepping ? now.cell : all, this.stepping ? now.part : steps);
+    const mine = this.stepping ? this.now && this.where(now.cell) : this.picked, at = this.pointed || mine;
+    const part = this.stepping && !this.pointed && this.by === 'number' ? now.part : steps;
+    this.board.light(at, part < steps ? part : null);
+    this.say(at, part);
+  }
+  say(at, part) {
+    const s = this.state, c = at && s.cells[at[0]*s.parts.b.shape[1] + at[1]], out = s.names.out;
+    if (!c) {
+      this.formula.replaceChildren('Nothing is computed yet.');
+      this.so.textContent = `Step: one ${this.by === 'cell' ? 'cell' : 'product'} at a time.`;
+      return;
+    }
+    const done = part >= c.running.length - 1;
+    const terms = termsOf(c).flatMap((t, k) => [...(k ? [' + '] : []), this.term(t, k, at, part, c)]);
+    const tail = c.formula.slice(c.formula.indexOf(' = '));
+    this.formula.replaceChildren(el('b', {}, `${out}[${at.join(', ')}]`), ' = ', ...terms, done ? el('b', {class: 'cw-mm-tail'}, tail) : ' = …');
+    this.so.textContent = this.words(c, part);
+    this.readout.style.minHeight = `${this.readout.offsetHeight}px`;  // it only grows, so that the buttons below stay where they are
+  }
+  /** Bring the cell that is computed now into the box that scrolls. */
+  follow([i, j]) {
+    const box = this.scroll.getBoundingClientRect(), td = this.board.cells.out[i][j].getBoundingClientRect();
+    const by = (lo, hi, from, to) => lo < from ? lo - from - 8 : hi > to ? hi - to + 8 : 0;
+    this.scroll.scrollBy(by(td.left, td.right, box.left, box.right), by(td.top, td.bottom, box.top, box.bottom));
+  }
+  term(text, k, at, part, c) {
+    const mark = part >= c.running.length ? '' : k === part ? 'cw-mm-now' : k < part ? '' : 'cw-mm-later';
+    return el('span', {class: `cw-mm-term ${mark}`, onmouseenter: () => this.board.light(at, k), onmouseleave: () => this.show()}, text);
+  }
+  words(c, part) {
+    const s = this.state, k = s.parts.a.shape[1], before = part ? c.running[part - 1] : '0';
+    const more = s.mode === 'layer' ? `, then the bias${s.relu ? ', then ReLU' : ''}` : '';
+    if (part >= c.running.length) return `A row times a column: the numbers are multiplied in pairs and added up${more}.`;
+    if (part < k) return `${termsOf(c)[part]} = ${c.products[part]}; the sum so far: ${before} + ${c.products[part]} = ${c.running[part]}`;
+    if (part === k) return `plus the ${termsOf(c)[k]}: ${before} becomes ${c.running[k]}`;
+    return c.zeroed ? `ReLU: ${before} is negative, so it becomes 0` : `ReLU: ${before} is not negative, so it stays`;
+  }
+}
+
+/** What the hand does, and the frames: 0 nothing is known, then a part or a cell more with each. */
+class MatmulSteps extends MatmulWords {
   edit(op, args = {}) { this.player.pause(); return this.line.send(op, args); }
   point(i, j) {
     if (this.player.playing) return;
@@ -332,8 +371,6 @@ class MatmulView {
       this.line.latest('look', {i: this.picked[0], j: this.picked[1]});
     }, 500);
   }
-
-  // Frames: 0 nothing is known, then a part or a cell more with each
   get parts() { return this.by === 'cell' ? 1 : this.state.cells[0]?.running.length ?? 1; }
   frames(keep = false) {
     const cells = this.state.cells, n = cells.length*this.parts + 1, done = this.player.i >= this.player.n - 1;
@@ -355,8 +392,10 @@ class MatmulView {
     if (!p.playing) { this.root.say(this.so.textContent); this.look(); }
   }
   where(cell) { const cols = this.state.parts.b.shape[1]; return [Math.floor(cell/cols), cell % cols]; }
+}
 
-  // What Python says
+/** What Python says. */
+class MatmulAnswers extends MatmulSteps {
   heard() {
     const s = this.state, layer = s.mode === 'layer';
     const form = JSON.stringify([s.mode, s.relu, s.cells.length, ...Object.values(s.parts).map(p => p.shape)]);
@@ -403,55 +442,32 @@ class MatmulView {
     this.why.replaceChildren(...(s.why ? [el('div', {}, s.why), el('div', {class: 'cw-row'}, ...s.remedies.map(r =>
       button(r.label, () => this.edit(r.op, r.args), {kind: 'cw-main'})))] : []));
   }
+  tidyAt(s) { return s.cells.length ? s.at : null; }
+}
 
-  // What the eye sees
-  show() {
-    const s = this.state, all = s.cells.length, steps = s.cells[0]?.running.length;
-    if (!all) return this.board.light(null);
-    const now = this.now || {cell: -1, part: -1};
-    this.board.progress(s, this.stepping ? now.cell : all, this.stepping ? now.part : steps);
-    const mine = this.stepping ? this.now && this.where(now.cell) : this.picked, at = this.pointed || mine;
-    const part = this.stepping && !this.pointed && this.by === 'number' ? now.part : steps;
-    this.board.light(at, part < steps ? part : null);
-    this.say(at, part);
-  }
-  say(at, part) {
-    const s = this.state, c = at && s.cells[at[0]*s.parts.b.shape[1] + at[1]], out = s.names.out;
-    if (!c) {
-      this.formula.replaceChildren('Nothing is computed yet.');
-      this.so.textContent = `Step: one ${this.by === 'cell' ? 'cell' : 'product'} at a time.`;
-      return;
-    }
-    const done = part >= c.running.length - 1;
-    const terms = termsOf(c).flatMap((t, k) => [...(k ? [' + '] : []), this.term(t, k, at, part, c)]);
-    const tail = c.formula.slice(c.formula.indexOf(' = '));
-    this.formula.replaceChildren(el('b', {}, `${out}[${at.join(', ')}]`), ' = ', ...terms, done ? el('b', {class: 'cw-mm-tail'}, tail) : ' = …');
-    this.so.textContent = this.words(c, part);
-    this.readout.style.minHeight = `${this.readout.offsetHeight}px`;  // it only grows, so that the buttons below stay where they are
-  }
-  /** Bring the cell that is computed now into the box that scrolls. */
-  follow([i, j]) {
-    const box = this.scroll.getBoundingClientRect(), td = this.board.cells.out[i][j].getBoundingClientRect();
-    const by = (lo, hi, from, to) => lo < from ? lo - from - 8 : hi > to ? hi - to + 8 : 0;
-    this.scroll.scrollBy(by(td.left, td.right, box.left, box.right), by(td.top, td.bottom, box.top, box.bottom));
-  }
-  term(text, k, at, part, c) {
-    const mark = part >= c.running.length ? '' : k === part ? 'cw-mm-now' : k < part ? 'cw-mm-done' : 'cw-mm-later';
-    return el('span', {class: `cw-mm-term ${mark}`, onmouseenter: () => this.board.light(at, k), onmouseleave: () => this.show()}, text);
-  }
-  words(c, part) {
-    const s = this.state, k = s.parts.a.shape[1], before = part ? c.running[part - 1] : '0';
-    const more = s.mode === 'layer' ? `, then the bias${s.relu ? ', then ReLU' : ''}` : '';
-    if (part >= c.running.length) return `A row times a column: the numbers are multiplied in pairs and added up${more}.`;
-    if (part < k) return `${termsOf(c)[part]} = ${c.products[part]}; the sum so far: ${before} + ${c.products[part]} = ${c.running[part]}`;
-    if (part === k) return `plus the ${termsOf(c)[k]}: ${before} becomes ${c.running[k]}`;
-    return c.zeroed ? `ReLU: ${before} is negative, so it becomes 0` : `ReLU: ${before} is not negative, so it stays`;
+/** The whole view. */
+class MatmulView extends MatmulAnswers {
+  constructor({model, el: holder}) {
+    Object.assign(this, {model, pointed: null, picked: this.tidyAt(model.get('state')), stepping: false, by: 'number'});
+    this.root = makeRoot({model, el: holder}, {
+      label: 'A matrix product, step by step',
+      hint: 'Keys: S step, B back, Space play, Ctrl+Z undo, Ctrl+Y or Ctrl+Shift+Z redo, R reset; arrows go from cell to cell',
+      keys: {s: () => this.player.step(1), b: () => this.player.step(-1), ' ': () => this.player.toggle(),
+             r: () => this.edit('reset'), 'Ctrl+z': () => this.edit('undo'), 'Ctrl+y': () => this.edit('redo'),
+             'Ctrl+Shift+z': () => this.edit('redo')}});
+    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
+    this.build();
+    this.listen = () => this.heard();
+    model.on('change:state', this.listen);
+    this.heard();
   }
   close() {
+    this.player.pause();
+    this.line.send = this.line.latest = () => {};  // a cell that loses the focus as it goes away asks nothing more
+    clearTimeout(this.looking);
+    for (const e of this.editors) clearTimeout(e.timer);
     this.line.close();
     this.root.close();
-    this.player.pause();
-    clearTimeout(this.looking);
     this.model.off('change:state', this.listen);
   }
 }

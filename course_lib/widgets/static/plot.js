@@ -31,19 +31,23 @@ class Plot {
   /** Show matplotlib's own picture, until the next `move()`; `still()` must be true by the time it is ready. */
   async exact(bytes, still = () => true) {
     if (!bytes || !bytes.byteLength) return;
+    if (!still()) return;
     const url = imageUrl(bytes);
-    if (!still()) return URL.revokeObjectURL(url);
-    await this.swap(this.front, url, () => { if (still()) { this.front.hidden = false; this.back.style.opacity = 0; } });  // both are transparent
+    await this.swap(this.front, url, () => { if (still()) this.rest(); });
   }
+  /** Put a picture in place of another once it is ready, unless a newer one has overtaken it. */
   async swap(img, url, then) {
-    const ready = new Image();
+    const turn = img.turn = (img.turn || 0) + 1, ready = new Image();
     ready.src = url;
-    try { await ready.decode(); } catch { return; }
+    try { await ready.decode(); } catch { img.turn = NaN; }
+    if (img.turn !== turn) return URL.revokeObjectURL(url);
     const old = img.src;
     img.src = url;
     if (old.startsWith('blob:')) URL.revokeObjectURL(old);
     then();
   }
+  /** At rest one sees matplotlib's picture alone: both are transparent, and would be darker together. */
+  rest() { this.front.hidden = false; this.back.style.opacity = 0; }
   /** Something moves: draw in the browser from here on. */
   move() { this.front.hidden = true; this.back.style.opacity = ''; this.draw(); }
   /** Ask for one painting with the next frame. */
@@ -82,7 +86,7 @@ class Plot {
       ctx.beginPath();
       let pen = false;
       for (let i = 0; i < xs.length; i++) {
-        const y = this.Y(ys[i], k);
+        const y = ys[i] === null ? NaN : this.Y(ys[i], k);  // Python says null where there is no number
         if (!Number.isFinite(y)) { pen = false; continue; }
         const inside = Math.max(-1e5, Math.min(1e5, y));  // a canvas gives up on huge coordinates
         if (pen) ctx.lineTo(this.X(xs[i], k), inside); else ctx.moveTo(this.X(xs[i], k), inside);
