@@ -123,6 +123,27 @@ def test_drag_agrees_with_python(page):
     assert page.console == []
 
 
+def test_a_rate_beyond_all_reason(page):
+    "It diverges, in words; the widget lives on."
+    r, p = root(page), page.page
+    says = lambda word: p.wait_for_function(f"document.querySelector('.cw-words').textContent.startsWith('{word}')")
+    entry(r, 'lr').fill('1000000')
+    p.keyboard.press('Enter')
+    says('Diverging')
+    told = python(page, lambda t: t['lr'] == 1e6)
+    assert told['lr'] == 1e6 and r.locator('.cw-message').is_hidden()
+    r.locator('button', has_text='right').click()
+    says('Right')
+    assert python(page, lambda t: t['lr'] < 2)['lr'] == pytest.approx(.5, abs=.01)
+    lr = r.locator('input[aria-label=lr]')
+    lr.focus()
+    for key in ('ArrowRight', 'Control+z'): p.keyboard.press(key)  # at once: the arrow is undone, not the preset
+    p.wait_for_timeout(800)
+    assert python(page)['lr'] == pytest.approx(.5, abs=.01)
+    p.keyboard.press('Control+Shift+z')
+    assert python(page, lambda t: t['lr'] > .505)['lr'] > .505 and page.console == []
+
+
 def test_two_views_and_code(page):
     "A second view of the same widget follows; the code is what a cell can run."
     p, views = page.page, page.page.locator('.cw-root')

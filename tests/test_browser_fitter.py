@@ -116,7 +116,7 @@ def test_a_rate_that_diverges_is_told_and_leads_nowhere(page):
     fitter = root(page, 1)
     rate = fitter.get_by_label('learning rate')
     rate.fill('5'); rate.press('Enter')
-    until(page, lambda: '5 diverges' in fitter.inner_text(), 'the rate is called too high')
+    until(page, lambda: 'rate 5 diverges' in fitter.inner_text(), 'the rate is called too high')
     fitter.get_by_role('button', name='Play').click()
     message = fitter.locator('.cw-message')
     until(page, lambda: 'back where you were' in message.inner_text(), 'divergence is told')

@@ -55,6 +55,12 @@ def test_step_play_and_point(page):
     view.press('▶ Play')
     over = view.root.get_by_text('▶ Play')
     view.until(lambda: view.numbers() == ['58', '64', '139', '154'] and over.count(), 'the product is complete')
+    view.root.get_by_label('speed').select_option('slow')
+    view.press('▶ Play')
+    view.cell('a, row 0, column 0').fill('5')
+    page.ask('w.close()')
+    view.until(lambda: page.page.locator('.cw-root').count() == 0, 'the widget is closed')
+    page.page.wait_for_timeout(800)  # by then a timer that is left would have asked Python, or drawn
     assert page.console == []
 
 
@@ -103,6 +109,13 @@ def test_layer_and_keys(page):
     for key in 'dd', 'ab', 'xzm': page.page.keyboard.type(key)
     page.page.keyboard.press('Control+z')
     view.until(lambda: view.numbers('bias') == ['0', '0'], 'the bias is back')
+    page.page.keyboard.press('Control+Shift+Z')
+    view.until(lambda: view.numbers('bias') == ['0', '−100'], 'the edit is done again')
+    page.page.keyboard.press('Control+z')
+    view.until(lambda: view.numbers('bias') == ['0', '0'], 'and undone')
+    page.page.keyboard.press('Control+y')
+    view.until(lambda: view.numbers('bias') == ['0', '−100'], 'by the other key as well')
     view.root.get_by_text('As code').click()
     view.until(lambda: 'sums = products + b' in view.root.locator('.cw-code').inner_text(), 'the code is shown')
+    assert not view.root.locator('.cw-message[role=alert]').is_visible()
     assert len(page.cells()) == cells and page.console == []

@@ -48,6 +48,12 @@ def test_degree_penalty_and_data(lab_server, browser, write_notebook):
     root.get_by_role('button', name='↷ Redo').click()
     says('Degree 15 fits', 'redo brings them back')
 
+    penalty.focus()
+    page.page.keyboard.press('ArrowRight')
+    page.page.keyboard.press('Control+z')  # at once: it undoes this arrow, and not the points
+    page.page.wait_for_timeout(600)
+    assert root.locator('.cw-strength').inner_text() == 'none' and box.input_value() == '150'
+
     root.get_by_role('button', name='New data').click()
     page.page.wait_for_timeout(300)
     degree.focus()

@@ -84,6 +84,14 @@ def test_hinges_sliders_and_keys(page):
     until(page, lambda: now(page)[2] == 4, 'a step had been made')
     page.page.keyboard.press('Control+z')
     until(page, lambda: now(page)[2] == 3, 'the step had been undone')
+    page.page.keyboard.press('Control+Shift+z')
+    until(page, lambda: now(page)[2] == 4, 'the step had been made again')
+    relus.get_by_label('hinge1', exact=True).focus()  # an arrow, at once undone: the arrow goes, the step stays
+    for key in ('ArrowRight', 'Control+z'): page.page.keyboard.press(key)
+    undone = lambda: now(page)[2] == 4 and page.ask('print(w.history.can_redo)') == 'True'
+    until(page, undone, 'the arrow had been undone')
+    page.page.wait_for_timeout(500)                             # nothing was left waiting that would make a move now
+    assert undone()
     text = relus.locator('.cw-figure').inner_text()
     assert sliders.count() == 9 and root(page, 1).locator('.cw-figure').inner_text() == text
 
@@ -125,6 +133,24 @@ def test_a_fit_is_played_and_stopped(page):
     relus.get_by_role('button', name='Fit by gradient').click()
     until(page, lambda: now(page, 'v')[2] == 2, 'the fit had been played to the end')
     assert now(page, 'v')[1] < part and relus.locator('.cw-message').is_hidden()
+
+
+def test_what_is_done_before_a_fit_begins_counts(page):
+    "Play and, before Python has answered, undo or a step: the fit is forgotten."
+    relus = root(page, 2)
+    relus.get_by_role('button', name='Step').click()
+    until(page, lambda: now(page, 'v')[2] == 1, 'a step had been made')
+    relus.get_by_role('button', name='Step').focus()
+    page.page.evaluate("""() => {
+      const buttons = [...document.querySelectorAll('.cw-root')].at(-1).querySelectorAll('button');
+      const press = text => [...buttons].find(b => b.textContent.includes(text)).click();
+      press('Fit by gradient'); press('Undo'); press('Fit by gradient'); press('Step');
+    }""")
+    until(page, lambda: now(page, 'v')[2] == 1, 'the last step had been made')
+    loss = now(page, 'v')[1]
+    page.page.wait_for_timeout(1000)
+    assert now(page, 'v')[1:3] == [loss, 1] and relus.locator('.cw-figure').inner_text() == f'{loss:.4g}'
+    assert relus.get_by_role('button', name='Fit by gradient').is_visible()
 
 
 def inked(png):

@@ -84,16 +84,17 @@ def present(fit: Fit, params, kind: str) -> dict:
     return now | dict(xs=numbers(xs), curve=numbers(ys), preds=numbers(fit.predict(params=params)), gains=gains,
                       slopes=dict(zip(fit.names, numbers(slopes), strict=True)))
 
-# %% ../../nbs/widgets/01_fitter.ipynb #d60e2e94
+# %% ../../nbs/widgets/01_fitter.ipynb #b8224c26
 def race_words(
     race: dict,  # losses of `hand` and of `descent`, the first of each at the start
 ) -> str:
     "Who is ahead after the same number of moves."
     k, its = len(race['hand']) - 1, race['descent']
     if not k: return 'Move a slider: after each move of yours, descent has made one step too.'
-    s, mine = 's'*(k > 1), f'After {k} move{"s"*(k > 1)} by hand your loss is {race["hand"][-1]:.4g}'
+    done = [v for v in race['hand'] if v == v]  # without those where the function failed
+    s, mine = 's'*(k > 1), f'After {k} move{"s"*(k > 1)} by hand you have reached {min(done, default=float("nan")):.4g}'
     if len(its) <= k: return f'{mine}; gradient descent at this rate diverged before that.'
-    return f'{mine}, that of {k} gradient step{s} {its[-1]:.4g}.'
+    return f'{mine}, and {k} gradient step{s} from the same start {its[-1]:.4g}.'
 
 def rate_words(
     rate,      # the learning rate, above 0
@@ -104,7 +105,7 @@ def rate_words(
     part = rate/highest
     fate = ('diverges: each step lands farther from the bottom' if part >= 1 else
             'bounces from side to side' if part > .55 else 'crawls' if part < .02 else 'goes steadily')
-    return f'{rate:.3g} {fate}. Above {highest:.3g} (2/λmax) descent on this loss diverges.'
+    return f'The rate {rate:.3g} {fate}. Above {highest:.3g} (2/λmax) descent on this loss diverges.'
 
 def story(fit: Fit, lr: float) -> dict:
     "All moves so far, the best of them, and the race."

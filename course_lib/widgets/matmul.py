@@ -138,7 +138,7 @@ class BoardRequests:
 
     def do_look(self, i, j): self._at = max(int(i), 0), max(int(j), 0)
 
-# %% ../../nbs/widgets/05_matmul.ipynb #96fddf6b
+# %% ../../nbs/widgets/05_matmul.ipynb #cdc0382a
 class MatmulVisualizer(BoardRequests, CourseWidget):
     "Two matrices that can be typed into, their product cell by cell, or a whole layer."
     _esm = front_end('base', 'matmul')
@@ -171,20 +171,21 @@ class MatmulVisualizer(BoardRequests, CourseWidget):
 
     def describe(self): return board_state(self.board, self.item) | dict(at=self.at, can_undo=self.edits.can_undo,
                                                                          can_redo=self.edits.can_redo)
+    def code_text(self): return board_code(self.board)
     def alt(self): return board_words(self.board, self.at, self.item)
     def figure(self, moving, dark): return draw_board(self.board, self.at, dark, marked=moving)
     def settle(self):
         "Only the pictures that stay: the browser shows tables, and needs no picture."
-        for still in self._stills: still.update(self._still(), raw=True)
+        self.update_stills()
     def repaint(self): self.refresh()
 
-# %% ../../nbs/widgets/05_matmul.ipynb #3adcd303
+# %% ../../nbs/widgets/05_matmul.ipynb #ed958292
 def board_state(board: Board, item: str = 'item') -> dict:
     "The board as JSON."
     parts = {part: _part(board, part) for part in board.names if part != 'out'}
     layer = board.mode == 'layer'
     return dict(mode=board.mode, relu=board.relu, crowded=crowded(board), names=board.names, parts=parts,
-                why=board.why, remedies=remedies(board), cells=stories(board), code=board_code(board), most=MAX_SIDE,
+                why=board.why, remedies=remedies(board), cells=stories(board), most=MAX_SIDE,
                 note=explain_layer(board.made, item) if layer and board.made else '')
 
 def _part(board, part):

@@ -49,6 +49,11 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
     e.preventDefault();
     keys[name]();
   });
+  root.addEventListener('beforeinput', e => {  // a number box would drop the comma: 2,5 would become 25
+    if (e.data !== ',' || e.target.type !== 'number') return;
+    e.preventDefault();
+    document.execCommand('insertText', false, '.');
+  });
   const said = el('div', {class: 'cw-said', 'aria-live': 'polite'});
   const message = el('div', {class: 'cw-message', role: 'alert', hidden: true});
   const keyHint = el('div', {class: 'cw-keyhint'}, hint);
@@ -111,8 +116,8 @@ class Line {
   fly(content) {
     const id = `${this.name}-${++this.count}`;
     if (this.closed) return id;
+    try { this.model.send({...content, id}); } catch { this.onBusy(true); return id; }  // its kernel has gone
     this.flying.push(id);
-    this.model.send({...content, id});
     this.wait();
     return id;
   }
@@ -155,10 +160,15 @@ function toggle(text, on, onchange) {
 function numberBox(text, value, onvalue, {min = null, max = null, title = ''} = {}) {
   const box = el('input', {type: 'number', step: 'any', class: 'cw-number', min, max, title, 'aria-label': text});
   box.value = value;
-  const commit = () => { const v = box.valueAsNumber; if (Number.isFinite(v)) onvalue(v); };
-  box.addEventListener('change', commit);
+  let last = value;
+  const entered = () => Number.isFinite(box.valueAsNumber) ? box.valueAsNumber : last;
+  box.addEventListener('change', () => {
+    box.value = last = entered();  // what is no number gives way to the last one that was
+    onvalue(last);
+  });
   return Object.assign(el('label', {class: 'cw-field'}, text, box), {
-    box, set(v) { if (document.activeElement !== box) box.value = Number(v.toPrecision(6)); }});
+    box, get value() { return entered(); },
+    set(v) { if (document.activeElement !== box) box.value = last = Number(v.toPrecision(6)); }});
 }
 
 /** A labelled choice. `options` is a list of [value, text]. */

@@ -67,12 +67,12 @@ class DescentView {
     Object.assign(this, {model, dragging: false, values: {...model.get('state').settings}, version: null});
     this.root = makeRoot({model, el: holder}, {
       label: 'Gradient descent explorer', hint: 'Keys: Space play, ← → one step, 1–4 the four rates, Ctrl+Z undo, Ctrl+Y redo, R reset',
-      keys: {' ': () => this.player.toggle(), ArrowLeft: () => this.player.step(-1), ArrowRight: () => this.player.step(1),
-             r: () => this.do('reset'), 'Ctrl+z': () => this.do('undo'), 'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+Z': () => this.do('redo'),
+      keys: {' ': () => this.play(p => p.toggle()), ArrowLeft: () => this.play(p => p.step(-1)), ArrowRight: () => this.play(p => p.step(1)),
+             r: () => this.do('reset'), 'Ctrl+z': () => this.do('undo'), 'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+z': () => this.do('redo'),
              ...Object.fromEntries([0, 1, 2, 3].map(i => [String(i + 1), () => this.preset(i)]))}});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.build();
-    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:exact': () => this.exact()};
+    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:rested': () => this.exact()};
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.background();
     this.heard();
@@ -94,7 +94,7 @@ class DescentView {
     this.words = el('div', {class: 'cw-words'});
     this.code = codeBox(this.line);
     this.keys = el('div');
-    this.compare = toggle('compare with full batch', s.compare, on => this.ask('compare', {on}));
+    this.compare = toggle('compare with full batch', s.compare, on => { this.flush(); this.ask('compare', {on}); });
     this.startDrag();
     this.root.body(
       el('div', {class: 'cw-columns'}, ...this.panes.map(p => el('div', {class: 'cw-wide'}, p.node))), this.player.node, this.buttons(), this.verdict,
@@ -153,8 +153,11 @@ class DescentView {
     if (this.known(changes)) this.simulate();
     this.ask('set', changes);
   }
-  preset(i) { this.settled({lr: this.state.presets[i][1]}); }
-  do(what) { this.hold(); this.ask(what); }
+  /** A slider that is still held by keys is settled first, so that what follows comes after it. */
+  flush() { for (const s of Object.values(this.sliders)) s.flush(); }
+  preset(i) { this.flush(); this.settled({lr: this.state.presets[i][1]}); }
+  do(what) { this.flush(); this.hold(); this.ask(what); }
+  play(what) { this.flush(); what(this.player); }
   /** A press: until its answer is here, older answers must not undo what the hand has done. */
   ask(op, args) { this.awaited = this.line.send(op, args); }
   hold() { this.player.pause(); clearTimeout(this.looking); this.looking = null; }
@@ -290,7 +293,6 @@ class DescentView {
     Object.assign(this, {version: s.version, compared: s.compare, run: {path: s.path, losses: s.losses, ghost: s.ghost}});
     this.show(first ? s.at : null);
     if (!this.dragging) this.root.say(s.words.join(' '));
-    if (this.code.open && !this.dragging) this.line.send('code');
   }
   settings() {
     const s = this.state;
@@ -319,7 +321,7 @@ class DescentView {
       b.setAttribute('aria-pressed', String(Math.abs(s.settings.lr/lr - 1) < 1e-6));
     });
     for (const [name, text] of Object.entries(s.notes)) {
-      const at = this.sliders[name]?.hintNode ?? this.notes[name];
+      const at = this.sliders[name]?.node.querySelector('.cw-hint') ?? this.notes[name];
       at.textContent = text;
       at.classList.add('cw-codenote');
     }
@@ -332,6 +334,8 @@ class DescentView {
   close() {
     this.closed = true;
     this.hold();
+    clearTimeout(this.telling);
+    for (const s of [...Object.values(this.sliders), this.player]) s.close();
     this.line.close();
     this.root.close();
     this.panes.forEach(p => p.close());

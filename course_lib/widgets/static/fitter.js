@@ -42,7 +42,7 @@ class FitterView {
     this.playButton = button('▶ Play', () => this.play(), {title: 'space: follow the gradient to the end'});
     this.hints = toggle('hints', true, () => this.numbers());
     this.errors = toggle('errors', this.state.errors, on => this.line.send('errors', {on}));
-    this.rate = el('div', {class: 'cw-note'});
+    this.rate = el('div', {class: 'cw-note cw-steady'});
     this.race = el('div', {class: 'cw-note'});
     this.chart = new Chart('loss after each move', {width: 560, height: 120, xlabel: 'moves', ylabel: 'loss', log: true});
     this.code = codeBox(this.line);
@@ -77,13 +77,13 @@ class FitterView {
   /** Before anything else happens: what plays stops where it is, and a key move that is under way is made. */
   halt() { this.sliders.forEach(s => s.flush()); this.stop(); }
   do(what) { this.halt(); this.line.send(what); }
-  step() { this.halt(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
+  step() { this.halt(); this.line.send('step', {lr: this.lr.value}); }
 
   // Descent, played from frames that Python has computed
   play() {
     if (this.playing.playing) return this.stop();
     this.halt();
-    this.asked = this.line.send('play', {lr: this.lr.box.valueAsNumber});
+    this.asked = this.line.send('play', {lr: this.lr.value});
   }
   start(frames) {
     this.frames = frames;

@@ -278,8 +278,7 @@ class MatmulParts {
     this.redo = button('↷ Redo', () => this.edit('redo'), {title: 'Ctrl+Y'});
     this.swap = button('Swap', () => this.edit('swap'), {title: 'exchange the two matrices'});
     this.reset = button('Reset', () => this.edit('reset'), {title: 'R: back to the first matrices'});
-    // the code comes with every state, so there is nothing to ask for
-    this.code = codeBox({send() {}});
+    this.code = codeBox(this.line);
     return el('div', {class: 'cw-panel cw-mm-panel'},
       el('div', {class: 'cw-row'}, this.undo, this.redo, this.reset, this.swap, this.relu),
       el('div', {class: 'cw-mm-editors'}, ...this.editors.map(e => e.node)),
@@ -448,6 +447,7 @@ class MatmulAnswers extends MatmulSteps {
 /** The whole view. */
 class MatmulView extends MatmulAnswers {
   constructor({model, el: holder}) {
+    super();
     Object.assign(this, {model, pointed: null, picked: this.tidyAt(model.get('state')), stepping: false, by: 'number'});
     this.root = makeRoot({model, el: holder}, {
       label: 'A matrix product, step by step',
@@ -463,7 +463,6 @@ class MatmulView extends MatmulAnswers {
   }
   close() {
     this.player.pause();
-    this.line.send = this.line.latest = () => {};  // a cell that loses the focus as it goes away asks nothing more
     clearTimeout(this.looking);
     for (const e of this.editors) clearTimeout(e.timer);
     this.line.close();

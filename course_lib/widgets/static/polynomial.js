@@ -27,21 +27,23 @@ class PolynomialView {
     this.root = makeRoot({model, el: holder}, {
       label: 'Fit polynomials of every degree',
       hint: 'Keys: ← → degree, Space play, B best, N new data, Ctrl+Z undo, Ctrl+Y redo, R reset; on a slider the arrows and Page keys',
-      keys: {' ': () => this.degree.toggle(), ArrowLeft: () => this.degree.step(-1), ArrowRight: () => this.degree.step(1),
+      keys: {' ': () => this.play(p => p.toggle()), ArrowLeft: () => this.play(p => p.step(-1)), ArrowRight: () => this.play(p => p.step(1)),
              b: () => this.do('best'), n: () => this.do('draw'), r: () => this.do('reset'),
-             'Ctrl+z': () => this.do('undo'), 'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+Z': () => this.do('redo')}});
+             'Ctrl+z': () => this.do('undo'), 'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+z': () => this.do('redo')}});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.build();
-    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:exact': () => this.exact(),
-      'change:rested': () => this.exact()};
+    this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(), 'change:rested': () => this.exact(),
+      'change:tables': () => this.show()};
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.background();
     this.heard();
     this.exact();
   }
   get state() { return this.model.get('state'); }
-  /** The fits with the present penalty; while only some are known, those that are. */
-  get table() { const t = this.state.tables; return t[this.now.penalty] || Object.values(t)[0]; }
+  /** The fits to the present data with every penalty; none while these data are new. */
+  get tables() { const {of, all} = this.model.get('tables'); return String(of) === String(this.state.of) ? all : {}; }
+  /** The fits with the present penalty; until they are known, those that Python told last. */
+  get table() { return this.tables[this.now.penalty] || this.state.table; }
 
   build() {
     const s = this.state;
@@ -101,7 +103,7 @@ class PolynomialView {
   moved(name, value) {
     const [lo, hi] = this.state.ranges[name];
     this.change(name, Math.min(Math.max(value, lo), hi));
-    if (name !== 'penalty' || !this.state.tables[this.now.penalty]) this.line.latest('drag', {settings: this.changes});
+    if (name !== 'penalty' || !this.tables[this.now.penalty]) this.line.latest('drag', {settings: this.changes});
     this.show();
     this.plot.move();
   }
@@ -111,7 +113,11 @@ class PolynomialView {
     this.line.send('move', {settings: this.changes});
     this.changes = {};
   }
+  /** A slider that is still held by keys is settled first, so that what follows comes after it. */
+  flush() { for (const s of this.sliders) s.flush(); }
+  play(what) { this.flush(); what(this.degree); }
   do(what) {
+    this.flush();
     this.degree.pause();
     if (this.dragging) this.settled();
     this.line.send(what);
@@ -179,7 +185,7 @@ class PolynomialView {
   }
   close() {
     clearTimeout(this.timer);
-    this.degree.pause();
+    for (const s of [...this.sliders, this.degree]) s.close();
     this.line.close();
     this.root.close();
     this.plot.close();

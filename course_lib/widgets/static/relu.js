@@ -73,6 +73,7 @@ class ReLUSliders {
     const key = `${state.n}:${parts}`;
     if (this.key === key) return;
     const held = this.list.find(s => s.node.contains(document.activeElement))?.letter;
+    this.close();
     Object.assign(this, {key, parts, list: []});
     const groups = parts.map(i => el('div', {class: 'cw-part', role: 'group', 'aria-label': `part ${i + 1}`},
       ...[...LETTERS.map((_, k) => this.one(state, p, 3*i + k)), this.bend(state, p, i)].map(s => s.node)));
@@ -110,12 +111,15 @@ class ReLUSliders {
     for (const s of this.list) {
       if (s.part === undefined) { s.hint(slopes && slopes[s.index]); continue; }
       const at = reluHinge(p, s.part);
-      if (at === null) s.hintNode.textContent = 'slope 0: no hinge';
-      else if (at < s.lo0 || at > s.hi0) s.hintNode.textContent = `it lies outside, at ${fmt(at)}`;
+      const note = s.node.querySelector('.cw-hint');
+      if (at === null) setText(note, 'slope 0: no hinge');
+      else if (at < s.lo0 || at > s.hi0) setText(note, `it lies outside, at ${fmt(at)}`);
       else s.hint(slopes && -p[3*s.part + 1]*slopes[3*s.part + 2]);
     }
   }
-  get dragging() { return this.list.some(s => s.dragging); }
+  /** What was begun by keys is settled now. */
+  flush() { for (const s of this.list) s.flush(); }
+  close() { for (const s of this.list) s.close(); }
 }
 
 // ---- Descent, played while Python still computes
@@ -158,13 +162,13 @@ class ReLUView {
       label: 'Add up ReLUs by hand or by gradient',
       hint: 'Keys: S step, Space fit or stop, N and P next and previous part, D draw, Ctrl+Z undo, Ctrl+Y redo, R reset; on a slider the arrows',
       keys: {s: () => this.step(), ' ': () => this.fit(), r: () => this.do('reset'), n: () => this.turn(1), p: () => this.turn(-1),
-             d: () => this.draw(!this.drawing), Escape: () => this.draw(false), 'Ctrl+z': () => this.do('undo'),
-             'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+Z': () => this.do('redo')}});
+             d: () => this.pencil(), Escape: () => this.draw(false), 'Ctrl+z': () => this.do('undo'),
+             'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+z': () => this.do('redo')}});
     this.line = new Line(model, busy => this.busy(busy));
     this.build();
     this.mouse();
     this.listeners = {'change:state': () => this.heard(), 'change:background': () => this.background(),
-                      'change:exact': () => this.exact(), 'change:data': () => this.plot.draw()};
+                      'change:rested': () => this.exact(), 'change:data': () => this.plot.draw()};
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.background();
     this.heard();
@@ -213,7 +217,7 @@ class ReLUView {
     this.turner = el('div', {class: 'cw-row'}, this.previous, this.which, this.following,
       el('span', {class: 'cw-note'}, 'or click a part'));
     this.target = choice('target', this.state.targets.map(t => [t, t]), this.state.target, v => this.retarget(v));
-    this.drawButton = button('✎ Draw target', () => this.draw(!this.drawing), {title: 'D: then press and drag over the plot', pressed: false});
+    this.drawButton = button('✎ Draw target', () => this.pencil(), {title: 'D: then press and drag over the plot', pressed: false});
   }
   layout() {
     const c = this.state.colours;
@@ -247,20 +251,23 @@ class ReLUView {
     this.dragging = false;
     this.line.send('move', {values: this.p});
   }
-  do(what) { this.stop(); this.line.send(what); }
-  step() { this.stop(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
+  /** Before anything else is done: a hand that is still on a slider has made its move, and a fit ends here. */
+  halt() { this.sliders.flush(); this.stop(); }
+  do(what) { this.halt(); this.line.send(what); }
+  step() { this.halt(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
   recount(n) {
     const whole = Math.max(1, Math.min(64, Math.round(n)));
     this.count.box.value = whole;
-    if (whole !== this.state.n) { this.stop(); this.line.send('count', {n: whole}); }
+    if (whole !== this.state.n) { this.halt(); this.line.send('count', {n: whole}); }
   }
   retarget(name) {
-    this.stop();
+    this.halt();
     this.line.send('target', {name});
   }
   turn(by) { this.select((this.selected + by + this.state.n) % this.state.n); }
   select(i) {
     if (i === this.selected) return;
+    this.sliders.flush();
     this.selected = i;
     this.plot.move();
     this.numbers();
@@ -325,6 +332,7 @@ class ReLUView {
     const part = best(parts);
     return part && part.far <= 7 ? part : null;
   }
+  pencil() { this.sliders.flush(); this.draw(!this.drawing); }
   /** Begin or end drawing a target; `keep` lets the stroke stay until Python has made data of it. */
   draw(on, keep = false) {
     if (on) this.stop();
@@ -340,6 +348,7 @@ class ReLUView {
 
   // Descent
   fit() {
+    this.sliders.flush();
     if (this.run) return this.stop();
     this.draw(false);
     this.run = new ReLURun(() => this.ask('more'), (row, run) => this.frame(row, run), () => this.stop());
@@ -357,7 +366,7 @@ class ReLUView {
   portion() {
     const s = this.state;
     this.asked = null;
-    if (!s.run) return this.stop();
+    if (!s.run) { this.stop(false); return this.heard(); }  // it could not go on: the message says why
     this.run.add(reluRows(this.model.get('frames'), s.values.length + 1), s.run.done);
     this.run.steps = s.run.steps;
     this.run.every = s.run.every;
@@ -373,14 +382,15 @@ class ReLUView {
     const losses = run.rows.slice(0, run.i + 1).map(r => r[0]);
     this.chart.set([{ys: losses, colour: this.state.colours.descent, dash: [5, 3]}], {words: `while descending, now ${fmt(loss)}`});
   }
-  stop() {
+  /** End the fit where it is. One that has not answered yet is forgotten: `asked` no longer names it. */
+  stop(land = true) {
     if (!this.run) return;
     const run = this.run;
     run.stop();
-    this.run = null;
+    this.run = this.asked = null;
     this.fitButton.textContent = '▶ Fit by gradient';
     this.progress.hidden = true;
-    if (run.i >= 0) this.line.send('land', {frame: run.i});
+    if (land && run.i >= 0) this.line.send('land', {frame: run.i});
   }
 
   // What Python says
@@ -498,7 +508,7 @@ class ReLUView {
     this.line.close();
     this.root.close();
     this.plot.close();
-    for (const s of this.sliders.list) clearTimeout(s.timer);
+    this.sliders.close();
     for (const [name, f] of Object.entries(this.listeners)) this.model.off(name, f);
   }
 }
