@@ -1238,6 +1238,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'course_lib.maths.matmul._product': ('maths/matmul.html#_product', 'course_lib/maths/matmul.py'),
                                          'course_lib.maths.matmul._product_shape': ( 'maths/matmul.html#_product_shape',
                                                                                      'course_lib/maths/matmul.py'),
+                                         'course_lib.maths.matmul._ragged': ('maths/matmul.html#_ragged', 'course_lib/maths/matmul.py'),
                                          'course_lib.maths.matmul._row_numbers': ( 'maths/matmul.html#_row_numbers',
                                                                                    'course_lib/maths/matmul.py'),
                                          'course_lib.maths.matmul._rows': ('maths/matmul.html#_rows', 'course_lib/maths/matmul.py'),

@@ -94,6 +94,9 @@ def test_hinges_sliders_and_keys(page):
     assert undone()
     text = relus.locator('.cw-figure').inner_text()
     assert sliders.count() == 9 and root(page, 1).locator('.cw-figure').inner_text() == text
+    box.fill('0'); box.press('Enter')
+    until(page, lambda: 'slope 0: no hinge' in relus.inner_text(), 'a part without a hinge was said to have none')
+    assert relus.get_by_label('hinge1', exact=True).is_disabled()
 
 
 def test_more_relus_a_drawn_target_and_back(page):

@@ -77,7 +77,7 @@ def param_range(
     start = _number(spec[2], f'{name}: its start') if len(spec) == 3 else drawn
     return (min(lo, start), max(hi, start)), start
 
-# %% ../../nbs/maths/02_fit.ipynb #3f1e7338
+# %% ../../nbs/maths/02_fit.ipynb #0ae40a70
 class FunctionError(ValueError):
     "The fitted function raised something, or gave back the wrong shape."
 
@@ -99,7 +99,7 @@ def _try(f, x_name, x, names, params, name):
     except Exception as e: raise FunctionError(f'{name} raised {type(e).__name__}: {e}') from e
     return _as_row(out, x, name)
 
-def _as_torch(call, x, p): return call(x.to(p.dtype, copy=True), p.unbind())  # a copy: functions may change x in place
+def _as_torch(call, x, p): return call(x.to(p.dtype, copy=True), p.unbind())  # a copy, as x may be changed in place
 def _as_numpy(call, x, p): return call(x.double().numpy(), p.tolist())
 def _as_plain(call, x, p): return call(x.double(), p.detach().double().unbind())
 
@@ -186,7 +186,7 @@ class FitModel:
         x = self.x if x is None else torch.as_tensor(x, dtype=torch.float32).reshape(-1)
         return self.call(x, self._vector(params)).detach().float()
 
-# %% ../../nbs/maths/02_fit.ipynb #2247e2d1
+# %% ../../nbs/maths/02_fit.ipynb #76ba0b06
 class FitLoss(FitModel):
     "How well the function fits, and which way is down."
     def _measure(self, out):
@@ -194,9 +194,10 @@ class FitLoss(FitModel):
         name = f'the loss {_name(self.loss_fn)}'
         try: value = self.loss_fn(out, self.y.to(out.dtype))
         except Exception as e: raise FunctionError(f'{name} raised {type(e).__name__}: {e}') from e
-        if value is None or isinstance(value, str): raise FunctionError(f'{name} returned {value!r:.60}; wanted a number')
+        says = lambda: f'{name} returned {value!r:.60}; wanted a number'
+        if value is None or isinstance(value, str): raise FunctionError(says())
         try: value = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value, dtype=np.float64))
-        except (TypeError, ValueError): raise FunctionError(f'{name} returned {value!r:.60}; wanted a number') from None
+        except (TypeError, ValueError): raise FunctionError(says()) from None
         if value.numel() == 1: return value.reshape(())
         raise FunctionError(f'{name} returned shape {tuple(value.shape)}; wanted one number, such as the mean')
     def _plain_loss(self, params):  # detached: what the function captured may record gradients

@@ -146,7 +146,7 @@ def hinges(
     m, b = _floats(m), _floats(b)
     return torch.where(m == 0, torch.nan, -b/m)
 
-# %% ../../nbs/maths/00_functions.ipynb #98e6d36e
+# %% ../../nbs/maths/00_functions.ipynb #3a0eee2d
 def _array(v):
     "`v` as an array of float64. Raises TypeError or ValueError for all but numbers, text of digits included."
     if isinstance(v, Tensor):
@@ -168,8 +168,9 @@ def _finite(a, name):
     with np.errstate(over='ignore'): a = a.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(a))
     if not len(bad): return torch.from_numpy(a)
-    raise ValueError(f'{name} has {len(bad)} values that are missing, infinite or too large; the first is '
-                     f'{a[bad[0]]} at position {bad[0]}. Drop or fill them first')
+    what = '1 value that is' if len(bad) == 1 else f'{len(bad)} values that are'
+    raise ValueError(f'{name} has {what} missing, infinite or too large; the first is {a[bad[0]]} at position {bad[0]}. '
+                     'Drop or fill them first')
 
 def check_data(
     x,  # tensor, array, list or Series; (n,) or (n, 1)

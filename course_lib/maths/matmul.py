@@ -113,7 +113,13 @@ def format_matrix(
     if not np.isfinite(m).all(): raise ValueError('the matrix holds nan or inf, which cannot be multiplied')
     return '\n'.join(' '.join(_exact(v) for v in row) for row in m)
 
-# %% ../../nbs/maths/04_matmul.ipynb #2714f9dc
+# %% ../../nbs/maths/04_matmul.ipynb #becc13a8
+def _ragged(m):
+    "Which row is not as long as the first, in words; '' where that is not the trouble."
+    if not (isinstance(m, list | tuple) and all(isinstance(row, list | tuple) for row in m)): return ''
+    odd = next((i for i, row in enumerate(m) if len(row) != len(m[0])), None)
+    return '' if odd is None else f'row {odd + 1} has {len(m[odd])} numbers and row 1 has {len(m[0])}'
+
 def _as_tensor(
     m,          # a tensor, nested lists, an array, a table of numbers, or text for `parse_matrix`
     name: str,  # how to call it in a message
@@ -122,7 +128,7 @@ def _as_tensor(
     if isinstance(m, str): return parse_matrix(m)
     try: t = torch.as_tensor(_plain(m)).detach().cpu().clone(memory_format=torch.contiguous_format)
     except (TypeError, ValueError, RuntimeError) as e:
-        raise ValueError(f'{name} cannot be read as a matrix: {e}') from e
+        raise ValueError(f'{name} cannot be read as a matrix: {_ragged(m) or e}') from e
     if t.is_complex(): raise ValueError(f'{name} holds complex numbers; give real ones')
     if not t.is_floating_point(): return t.long()
     return t if t.dtype == torch.float64 else t.float()

@@ -7,10 +7,9 @@ __all__ = ['LOSS_WORDS', 'MOST_FRAMES', 'START', 'limits', 'draw_data', 'draw_fi
            'where', 'present', 'race_words', 'rate_words', 'story', 'frames', 'thin', 'FitRequests', 'at_values',
            'FitDescription', 'FunctionFitter', 'QuadraticFitter']
 
-# %% ../../nbs/widgets/01_fitter.ipynb #0c1a9a7c
+# %% ../../nbs/widgets/01_fitter.ipynb #21fcadc0
 import torch
 
-from ..maths.descent import descend
 from ..maths.fit import Fit, FunctionError
 from ..maths.functions import mae, mse, quad
 from .base import COLOURS, CourseWidget, add_axes, axes_box, check_lr, front_end, new_figure, numbers
@@ -84,7 +83,7 @@ def present(fit: Fit, params, kind: str) -> dict:
     return now | dict(xs=numbers(xs), curve=numbers(ys), preds=numbers(fit.predict(params=params)), gains=gains,
                       slopes=dict(zip(fit.names, numbers(slopes), strict=True)))
 
-# %% ../../nbs/widgets/01_fitter.ipynb #b8224c26
+# %% ../../nbs/widgets/01_fitter.ipynb #6acfa453
 def race_words(
     race: dict,  # losses of `hand` and of `descent`, the first of each at the start
 ) -> str:
@@ -93,7 +92,7 @@ def race_words(
     if not k: return 'Move a slider: after each move of yours, descent has made one step too.'
     done = [v for v in race['hand'] if v == v]  # without those where the function failed
     s, mine = 's'*(k > 1), f'After {k} move{"s"*(k > 1)} by hand you have reached {min(done, default=float("nan")):.4g}'
-    if len(its) <= k: return f'{mine}; gradient descent at this rate diverged before that.'
+    if race.get('diverged') is not None: return f'{mine}; gradient descent at this rate diverged before that.'
     return f'{mine}, and {k} gradient step{s} from the same start {its[-1]:.4g}.'
 
 def rate_words(
@@ -109,9 +108,9 @@ def rate_words(
 
 def story(fit: Fit, lr: float) -> dict:
     "All moves so far, the best of them, and the race."
-    race = attempt(fit.race, lr) or dict(hand=[], descent=[])
+    race = attempt(fit.race, lr) or dict(hand=[], descent=[], diverged=None)
     return dict(trail=numbers(fit.trail), best={'loss': numbers(fit.best.loss)} if fit.best else None,
-                can_undo=fit.can_undo, can_redo=fit.can_redo, race={k: numbers(v) for k, v in race.items()},
+                can_undo=fit.can_undo, can_redo=fit.can_redo, race={k: numbers(race[k]) for k in ('hand', 'descent')},
                 race_words=race_words(race) if race['hand'] else '')
 
 # %% ../../nbs/widgets/01_fitter.ipynb #3980b3e1
@@ -133,7 +132,7 @@ def thin(
     "At most `most` of the rows, evenly spread, with the first and the last."
     return params if len(params) <= most else params[torch.linspace(0, len(params) - 1, most).round().long()]
 
-# %% ../../nbs/widgets/01_fitter.ipynb #486d250a
+# %% ../../nbs/widgets/01_fitter.ipynb #939de12f
 class FitRequests:
     "What a learner can do to `self.fit`."
     passing = {'drag', 'code', 'play', 'rate'}
@@ -155,7 +154,7 @@ class FitRequests:
 
     def do_play(self, lr):
         self.do_rate(lr)
-        trace = descend(self.fit.loss_at, self.fit.params, self.lr, self.play_steps, tol=1e-4)
+        trace = self.fit.play(self.lr, self.play_steps)
         rows = trace.params if self.kind != 'python' else thin(trace.params, MOST_FRAMES)
         fate = f'Diverged after {trace.diverged} steps, so you are back where you were. {self.rate()}'
         self.plays[self.asker] = rows, '' if trace.diverged is None else fate

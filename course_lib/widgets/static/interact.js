@@ -58,7 +58,7 @@ class InteractControls extends InteractPicture {
     const now = v => { this.moved(c.name, v); this.settled(); };
     if (c.kind === 'slider') {
       const s = slider(c.name, {...c, step: c.step}, v => this.moved(c.name, v), () => this.settled());
-      return {name: c.name, node: s.node, set: v => s.set(v), close: () => clearTimeout(s.timer)};
+      return {name: c.name, node: s.node, set: v => s.set(v, c.lo, c.hi), close: () => clearTimeout(s.timer)};
     }
     if (c.kind === 'toggle') {
       const t = toggle(c.label, c.value, now);
