@@ -146,7 +146,7 @@ def hinges(
     m, b = _floats(m), _floats(b)
     return torch.where(m == 0, torch.nan, -b/m)
 
-# %% ../../nbs/maths/00_functions.ipynb #3a0eee2d
+# %% ../../nbs/maths/00_functions.ipynb #da1885cf
 def _array(v):
     "`v` as an array of float64. Raises TypeError or ValueError for all but numbers, text of digits included."
     if isinstance(v, Tensor):
@@ -169,8 +169,8 @@ def _finite(a, name):
     bad = np.flatnonzero(~np.isfinite(a))
     if not len(bad): return torch.from_numpy(a)
     what = '1 value that is' if len(bad) == 1 else f'{len(bad)} values that are'
-    raise ValueError(f'{name} has {what} missing, infinite or too large; the first is {a[bad[0]]} at position {bad[0]}. '
-                     'Drop or fill them first')
+    raise ValueError(f'{name} has {what} missing, infinite or too large; the first is {a[bad[0]]} at position '
+                     f'{bad[0]}. Drop or fill them first')
 
 def check_data(
     x,  # tensor, array, list or Series; (n,) or (n, 1)

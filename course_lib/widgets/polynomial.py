@@ -41,7 +41,7 @@ def draw_study(
     ax.plot(study.x[study.valid], study.y[study.valid], 's', ms=6.5, mfc='none', mew=1.6, color=c['other'])
     return fig
 
-# %% ../../nbs/widgets/04_polynomial.ipynb #d49094b0
+# %% ../../nbs/widgets/04_polynomial.ipynb #73031105
 def _table(study, penalty):
     "What the browser has to know about the fits with one penalty."
     t, degrees = study.table(penalty), range(study.max_degree + 1)
@@ -70,7 +70,7 @@ class PolynomialFitter(CourseWidget):
         valid_pct=.3,       # part of the points kept back
         seed=42,            # draws the data, or chooses which of yours are kept back
     ):
-        self.study = PolynomialStudy(x, y, max_degree, valid_pct, seed)
+        self.study, self.seed = PolynomialStudy(x, y, max_degree, valid_pct, seed), seed
         self.passed = None
         self.box = axes_box(draw_study(self.study, moving=False).axes[0])
         super().__init__()
@@ -79,7 +79,7 @@ class PolynomialFitter(CourseWidget):
     def do_move(self, settings): self.study.set(**settings)
     def do_undo(self): self.study.undo()
     def do_redo(self): self.study.redo()
-    def do_reset(self): self.study.set(**asdict(Settings(seed=self.study.settings.seed)))
+    def do_reset(self): self.study.set(**asdict(Settings(seed=self.seed)))
     def do_best(self): self.study.set(degree=self.study.table().best)
     def do_draw(self): self.study.set(seed=self.study.settings.seed + 1)
     def do_drag(self, settings): self.passed = self.study.preview(**settings)  # no move that could be undone

@@ -167,8 +167,7 @@ function numberBox(text, value, onvalue, {min = null, max = null, title = ''} = 
     onvalue(last);
   });
   return Object.assign(el('label', {class: 'cw-field'}, text, box), {
-    box, get value() { return entered(); },
-    set(v) { if (document.activeElement !== box) box.value = last = Number(v.toPrecision(6)); }});
+    box, entered, set(v) { if (document.activeElement !== box) box.value = last = Number(v.toPrecision(6)); }});
 }
 
 /** A labelled choice. `options` is a list of [value, text]. */

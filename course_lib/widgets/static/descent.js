@@ -155,7 +155,8 @@ class DescentView {
   }
   /** A slider that is still held by keys is settled first, so that what follows comes after it. */
   flush() { for (const s of Object.values(this.sliders)) s.flush(); }
-  preset(i) { this.flush(); this.settled({lr: this.state.presets[i][1]}); }
+  /** A rate to try is played at once: a descent that diverges is over before its end is worth a look. */
+  preset(i) { this.flush(); this.settled({lr: this.state.presets[i][1]}); this.eager = true; }
   do(what) { this.flush(); this.hold(); this.ask(what); }
   play(what) { this.flush(); what(this.player); }
   /** A press: until its answer is here, older answers must not undo what the hand has done. */
@@ -292,6 +293,8 @@ class DescentView {
     const s = this.state, first = this.version === null;
     Object.assign(this, {version: s.version, compared: s.compare, run: {path: s.path, losses: s.losses, ghost: s.ghost}});
     this.show(first ? s.at : null);
+    if (this.eager) this.player.play();
+    this.eager = false;
     if (!this.dragging) this.root.say(s.words.join(' '));
   }
   settings() {

@@ -77,13 +77,13 @@ class FitterView {
   /** Before anything else happens: what plays stops where it is, and a key move that is under way is made. */
   halt() { this.sliders.forEach(s => s.flush()); this.stop(); }
   do(what) { this.halt(); this.line.send(what); }
-  step() { this.halt(); this.line.send('step', {lr: this.lr.value}); }
+  step() { this.halt(); this.line.send('step', {lr: this.lr.entered()}); }
 
   // Descent, played from frames that Python has computed
   play() {
     if (this.playing.playing) return this.stop();
     this.halt();
-    this.asked = this.line.send('play', {lr: this.lr.value});
+    this.asked = this.line.send('play', {lr: this.lr.entered()});
   }
   start(frames) {
     this.frames = frames;
