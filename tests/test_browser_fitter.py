@@ -199,8 +199,8 @@ def test_what_a_saved_notebook_keeps(page, lab_server):
     drag(page, fitter.locator('input[type=range]').nth(0), (.5, .7))
     until(page, lambda: values(page)[2] == 1, 'the move had reached Python')
     page.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-    page.page.wait_for_timeout(1000)
     file = lab_server.folder/'fit.ipynb'
+    until(page, lambda: 'cw-still' in file.read_text(), 'the notebook had been saved')
     saved = json.loads(file.read_text())
     assert 'widgets' not in saved['metadata'] and file.stat().st_size < 600_000
     assert 'alt="' in str(saved['cells'][1]['outputs'])

@@ -51,7 +51,8 @@ def test_degree_penalty_and_data(lab_server, browser, write_notebook):
     penalty.focus()
     page.page.keyboard.press('ArrowRight')
     page.page.keyboard.press('Control+z')  # at once: it undoes this arrow, and not the points
-    page.page.wait_for_timeout(600)
+    page.wait('root.querySelector(".cw-strength").textContent === "none"', 'the arrow is undone')
+    page.page.wait_for_timeout(400)
     assert root.locator('.cw-strength').inner_text() == 'none' and box.input_value() == '150'
 
     root.get_by_role('button', name='New data').click()

@@ -96,12 +96,12 @@ function watchTheme(model, root) {
 
 /**
  * Requests of two kinds. `send` is for what a learner presses or lets go: it goes out at once, and each one counts.
- * `latest` is for what passes by: while `most` requests are on their way it waits, and a newer one takes its place, so
- * that nothing piles up. Python answers each, in order, with the trait `state`, whose `ack` is the request's id.
+ * `latest` is for what passes by: while a request is on its way it waits, and a newer one takes its place, so that
+ * nothing piles up. Python answers each, in order, with the trait `state`, whose `ack` is the request's id.
  */
 class Line {
-  constructor(model, onBusy = () => {}, most = 1) {
-    Object.assign(this, {model, onBusy, most, flying: [], waiting: null, name: Math.random().toString(36).slice(2), count: 0});
+  constructor(model, onBusy = () => {}) {
+    Object.assign(this, {model, onBusy, flying: [], waiting: null, name: Math.random().toString(36).slice(2), count: 0});
     this.listen = () => this.heard();
     model.on('change:state', this.listen);
   }
@@ -110,7 +110,7 @@ class Line {
     return this.fly({op, ...args});
   }
   latest(op, args = {}) {
-    if (this.flying.length < this.most) this.fly({op, ...args});
+    if (!this.flying.length) this.fly({op, ...args});
     else this.waiting = {op, ...args};
   }
   fly(content) {

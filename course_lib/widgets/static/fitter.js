@@ -63,6 +63,7 @@ class FitterView {
   // What the hand does
   moved(name, value) {
     this.stop();
+    this.played = null;
     this.values = {...this.values, [name]: value};
     this.dragging = true;
     this.plot.move();
@@ -75,7 +76,7 @@ class FitterView {
   }
   settled() { this.dragging = false; this.line.send('move', {values: this.values}); }
   /** Before anything else happens: what plays stops where it is, and a key move that is under way is made. */
-  halt() { this.sliders.forEach(s => s.flush()); this.stop(); }
+  halt() { this.sliders.forEach(s => s.flush()); this.stop(); this.played = null; }
   do(what) { this.halt(); this.line.send(what); }
   step() { this.halt(); this.line.send('step', {lr: this.lr.entered()}); }
 
@@ -98,6 +99,8 @@ class FitterView {
     this.sliders.forEach(s => s.set(this.values[s.name]));
     this.curve = this.frames.curves ? this.frames.curves[i] : null;
     this.loss.textContent = fmt(this.frames.losses[i]);
+    this.played = this.frames.losses.slice(0, i + 1);
+    this.descent();
     this.plot.move();
     if (this.playing.playing && i === this.frames.losses.length - 1) this.stop();
   }
@@ -152,12 +155,19 @@ class FitterView {
     }
     this.plot.draw();
   }
+  /** The losses of a play in place of those of the moves; they stay until the next move. */
+  descent() {
+    this.chart.xlabel = 'gradient steps';
+    this.chart.set([{ys: this.played, colour: this.state.colours.descent, dash: [5, 3]}], {words: `while descending, now ${fmt(this.played.at(-1))}`});
+  }
   trail() {
     const s = this.state, c = s.colours;
     setText(this.best, s.best ? `best ${fmt(s.best.loss)}` : '');
     this.toBest.disabled = !s.best || s.loss === s.best.loss;
     setText(this.rate, s.rate_words);
     setText(this.race, s.race_words);
+    if (this.played) return this.descent();
+    this.chart.xlabel = 'moves';
     this.chart.set([{ys: s.race.descent, colour: c.descent, dash: [5, 3]}, {ys: s.trail, colour: c.curve, marks: s.trail.length < 40}], {words: s.race_words});
   }
   paint(ctx) {

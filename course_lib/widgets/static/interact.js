@@ -101,7 +101,7 @@ class InteractView extends InteractControls {
     this.root = makeRoot({model, el: holder}, {
       label: `${this.state.name} with its arguments`, hint: 'Keys: on a slider the arrows and Page keys; R back to the start; A draw again',
       keys: {r: () => this.ask('reset'), a: () => this.ask('again')}});
-    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.message), 2);  // Python draws one while the other travels
+    this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.message));
     this.build();
     this.listen = () => this.heard();
     model.on('change:state', this.listen);

@@ -238,8 +238,8 @@ class ReLUView {
   }
 
   // What the hand does with sliders and buttons
-  moved(index, value) { this.stop(); this.p[index] = value; this.changed(); }
-  bent(i, x) { this.stop(); this.p[3*i + 2] = -this.p[3*i + 1]*x; this.changed(); }
+  moved(index, value) { this.stop(); this.fitted = null; this.p[index] = value; this.changed(); }
+  bent(i, x) { this.stop(); this.fitted = null; this.p[3*i + 2] = -this.p[3*i + 1]*x; this.changed(); }
   changed() {
     this.dragging = true;
     this.plot.move();
@@ -252,7 +252,7 @@ class ReLUView {
     this.line.send('move', {values: this.p});
   }
   /** Before anything else is done: a hand that is still on a slider has made its move, and a fit ends here. */
-  halt() { this.sliders.flush(); this.stop(); }
+  halt() { this.sliders.flush(); this.stop(); this.fitted = null; }
   do(what) { this.halt(); this.line.send(what); }
   step() { this.halt(); this.line.send('step', {lr: this.lr.box.valueAsNumber}); }
   recount(n) {
@@ -377,10 +377,14 @@ class ReLUView {
     const at = Math.min(run.i*run.every, run.steps);
     this.progress.value = at/run.steps;
     this.note.textContent = `step ${at} of ${run.steps}`;
-    if (run.i % 4) return;
-    this.chart.xlabel = `× ${run.every} steps`;
-    const losses = run.rows.slice(0, run.i + 1).map(r => r[0]);
-    this.chart.set([{ys: losses, colour: this.state.colours.descent, dash: [5, 3]}], {words: `while descending, now ${fmt(loss)}`});
+    if (run.i % 4 === 0) this.descent(run, loss);
+  }
+  /** The losses of the fit in place of those of the moves; they stay until the next move. */
+  descent({rows, i, every}, loss) {
+    this.fitted = {rows, i, every};
+    this.chart.xlabel = `× ${every} steps`;
+    this.chart.set([{ys: rows.slice(0, i + 1).map(r => r[0]), colour: this.state.colours.descent, dash: [5, 3]}],
+      {words: `while descending, now ${fmt(loss)}`});
   }
   /** End the fit where it is. One that has not answered yet is forgotten: `asked` no longer names it. */
   stop(land = true) {
@@ -431,6 +435,7 @@ class ReLUView {
     this.toBest.disabled = s.best === null || s.loss === s.best;
     this.best.textContent = s.best === null ? '' : `best ${fmt(s.best)}`;
     if (!this.drawing) this.note.textContent = '';
+    if (this.fitted) return this.descent(this.fitted, s.loss);
     this.chart.xlabel = 'moves';
     this.chart.set([{ys: s.trail, colour: s.colours.curve, marks: s.trail.length < 40}], {words: `now ${fmt(s.loss)}`});
   }
