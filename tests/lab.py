@@ -111,7 +111,8 @@ def private_env(folder):
 
 class LabServer:
     "JupyterLab over `folder`, on a free port, with this Python as its kernel, for a `with` block; it is ended by id."
-    def __init__(self, folder): self.folder, self.port, self.token = Path(folder), free_port(), secrets.token_hex(16)
+    def __init__(self, folder):
+        self.folder, self.port, self.token, self.pages = Path(folder), free_port(), secrets.token_hex(16), []
 
     def __enter__(self):
         self.private = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -140,6 +141,8 @@ class LabServer:
         return Path(self.log.name).read_text()[-n:]
 
     def __exit__(self, *_):
+        for page in self.pages:  # a page that is left open goes on drawing
+            with contextlib.suppress(Exception): page.close()
         self.process.terminate()
         try: self.process.wait(10)
         except subprocess.TimeoutExpired: self.process.kill(); self.process.wait()
@@ -148,7 +151,8 @@ class LabServer:
 
     def open(self, browser, path):
         "The notebook at `path`, seen from the folder, in a new page, with its kernel idle."
-        return LabPage(self, browser, path)
+        self.pages.append(LabPage(self, browser, path))
+        return self.pages[-1]
 
 
 # A notebook in a page

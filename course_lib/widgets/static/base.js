@@ -202,7 +202,7 @@ function hintWords(slope, gain, step) {
  */
 function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 0, log = false, label = name}, onmove, onsettle) {
   const place = log ? Math.log10 : v => v, there = log ? v => Number((10**v).toPrecision(3)) : v => v;
-  const s = {name, lo, hi, value, dragging: false, timer: null};
+  const s = {name, lo, hi, value, dragging: false, typing: false, timer: null};
   const range = el('input', {type: 'range', class: 'cw-range', step: stride || 'any', min: lo, max: hi, 'aria-label': label});
   const box = el('input', {type: 'number', class: 'cw-number', step: whole ? 1 : 'any', 'aria-label': `${label}, exact value`});
   const hint = el('span', {class: 'cw-hint'});
@@ -227,8 +227,10 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
     rest();
     s.timer = setTimeout(settle, 350);  // a run of key presses is one move
   });
+  box.addEventListener('input', () => { s.typing = true; });
   box.addEventListener('change', () => {
     const v = box.valueAsNumber;
+    s.typing = false;
     if (!Number.isFinite(v) || (log && v <= 0)) return show();
     s.lo = Math.min(s.lo, v); s.hi = Math.max(s.hi, v);
     take(v, true);
@@ -245,7 +247,7 @@ function sliderMethods(s, {show, settle, rest, box, hint}) {
     set(v, lo = s.lo, hi = s.hi) {
       if (s.dragging) return;
       Object.assign(s, {value: v, lo: Math.min(lo, v), hi: Math.max(hi, v)});
-      show(document.activeElement === box && box.valueAsNumber === v);
+      show(s.typing);  // what somebody is typing is not written over
     },
     hint(slope, gain, step) { setText(hint, hintWords(slope, gain, step)); },
     /** A run of key presses is over, since something else is about to happen. */
