@@ -41,7 +41,7 @@ def draw_study(
     ax.plot(study.x[study.valid], study.y[study.valid], 's', ms=6.5, mfc='none', mew=1.6, color=c['other'])
     return fig
 
-# %% ../../nbs/widgets/04_polynomial.ipynb #73031105
+# %% ../../nbs/widgets/04_polynomial.ipynb #2d2dbd45
 def _table(study, penalty):
     "What the browser has to know about the fits with one penalty."
     t, degrees = study.table(penalty), range(study.max_degree + 1)
@@ -59,6 +59,7 @@ def _fixed(study):
     return dict(penalties=PENALTIES, ranges=RANGES, truth=TRUTH, max_degree=study.max_degree, span=study.span,
                 own=study.given is not None)
 
+# %% ../../nbs/widgets/04_polynomial.ipynb #9e0f7c8e
 class PolynomialFitter(CourseWidget):
     "Polynomials of every degree over data: training and validation loss, and what helps against overfitting."
     _esm = front_end('base', 'plot', 'polynomial')
