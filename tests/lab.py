@@ -19,8 +19,7 @@ from course_lib.lessons import lab_env, lab_options
 NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 MAC = [f'/Applications/{n}.app/Contents/MacOS/{n}' for n in ('Google Chrome', 'Chromium')]
 MEND = 'install Chromium or Chrome, or name one: make test CHROMIUM=/path/to/chromium'
-NOISE = ['favicon', 'ResizeObserver loop',  # console errors that are no fault of ours
-         'font-awesome']                     # matplotlib's player of animations looks for its icons on the web
+NOISE = ['favicon', 'ResizeObserver loop']  # console errors that are no fault of ours
 
 
 # Finding a browser

@@ -168,7 +168,7 @@ class FitterView {
     setText(this.race, s.race_words);
     if (this.played) return this.descent();
     this.chart.xlabel = 'moves';
-    this.chart.set([{ys: s.race.descent, colour: c.descent, dash: [5, 3]}, {ys: s.trail, colour: c.curve, marks: s.trail.length < 40}], {words: s.race_words});
+    this.chart.set([{ys: s.race.descent, colour: c.descent, dash: [5, 3]}, {ys: s.trail, colour: c.curve, marks: s.trail.length < 40, best: lowest(s.trail)}], {words: s.race_words});
   }
   paint(ctx) {
     const s = this.state, c = s.colours, f = this.known && this.known(this.values);

@@ -105,9 +105,12 @@ class Plot {
   close() { for (const img of [this.back, this.front]) if (img.src.startsWith('blob:')) URL.revokeObjectURL(img.src); }
 }
 
+/** The index of the lowest number; null, where a function failed, does not count. */
+const lowest = ys => ys.indexOf(Math.min(...ys.filter(v => v !== null)));
+
 /**
  * A small line chart that the browser draws: series over 0, 1, 2 … It takes its colours from the theme.
- * A series: {name, ys, colour, dash, marks}; `cursor` marks one index; `log` uses a logarithmic axis where all is above 0.
+ * A series: {name, ys, colour, dash, marks, best}, `best` the index that gets a star; `cursor` marks one index; `log` uses a logarithmic axis where all is above 0.
  */
 class Chart {
   constructor(label, {width = 280, height = 130, xlabel = '', ylabel = '', log = false} = {}) {
@@ -147,7 +150,7 @@ class Chart {
       ctx.setLineDash([]); ctx.globalAlpha = 1;
     }
   }
-  line(ctx, {ys, colour, dash = [], marks = false, width = 1.8}, X, Y) {
+  line(ctx, {ys, colour, dash = [], marks = false, width = 1.8, best = -1}, X, Y) {
     ctx.strokeStyle = ctx.fillStyle = colour; ctx.lineWidth = width; ctx.setLineDash(dash);
     ctx.beginPath();
     ys.forEach((v, i) => { if (Number.isFinite(v)) ctx.lineTo(X(i), Y(v)); });
@@ -155,6 +158,9 @@ class Chart {
     if (marks || ys.length === 1) ys.forEach((v, i) => {
       if (Number.isFinite(v)) { ctx.beginPath(); ctx.arc(X(i), Y(v), 2.6, 0, 7); ctx.fill(); }
     });
+    if (best < 0) return;
+    ctx.textAlign = 'center';
+    ctx.fillText('★', X(best), Math.max(Y(ys[best]) - 6, 26));
   }
 }
 

@@ -7,14 +7,11 @@ function chebyshev(coefs, t) {
   return coefs[0] + t*a - b;
 }
 
-/** Losses over the degree, with the best one marked by a star. */
+/** Losses over the degree; the validation loss has squares. */
 class DegreeChart extends Chart {
   line(ctx, s, X, Y) {
     super.line(ctx, s, X, Y);
     if (s.square) s.ys.forEach((v, i) => { if (Number.isFinite(v)) ctx.strokeRect(X(i) - 3, Y(v) - 3, 6, 6); });
-    if (s.star === undefined) return;
-    ctx.font = '15px sans-serif'; ctx.textAlign = 'center';
-    ctx.fillText('★', X(s.star), Math.max(Y(s.ys[s.star]) - 7, 28));
   }
 }
 
@@ -166,7 +163,7 @@ class PolynomialView {
     this.strength.textContent = l2 ? fmt(l2) : 'none';
     this.sliders.at(-1).range.setAttribute('aria-valuetext', l2 ? fmt(l2) : 'none');
     const low = Math.min(...t.valid)/100, clip = ys => ys.map(v => v === null ? NaN : Math.min(Math.max(v, low), low*1e9));
-    this.chart.set([{ys: clip(t.train), colour: c.data, marks: true}, {ys: clip(t.valid), colour: c.other, dash: [5, 3], square: true, star: t.best}],
+    this.chart.set([{ys: clip(t.train), colour: c.data, marks: true}, {ys: clip(t.valid), colour: c.other, dash: [5, 3], square: true, best: t.best}],
       {cursor: d, words: `degree ${d}: training ${fmt(t.train[d], 3)}, validation ${fmt(t.valid[d], 3)}, best degree ${t.best}`});
     this.plot.draw();
   }

@@ -437,7 +437,7 @@ class ReLUView {
     if (!this.drawing) this.note.textContent = '';
     if (this.fitted) return this.descent(this.fitted, s.loss);
     this.chart.xlabel = 'moves';
-    this.chart.set([{ys: s.trail, colour: s.colours.curve, marks: s.trail.length < 40}], {words: `now ${fmt(s.loss)}`});
+    this.chart.set([{ys: s.trail, colour: s.colours.curve, marks: s.trail.length < 40, best: lowest(s.trail)}], {words: `now ${fmt(s.loss)}`});
   }
 
   // What the eye sees
