@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# %% ../nbs/00_settings.ipynb #75ca6330
+# %% ../nbs/00_settings.ipynb #83e88ba8
 @dataclass(frozen=True)
 class Settings:
     "What `settings.ini` and the environment say, as typed values."
@@ -33,6 +33,7 @@ class Settings:
     batch_size: int = 64             # items that go through the model at once
     workers: int = 0                 # extra processes that read data; 0 reads in threads
     offline: bool = False            # never try the network
+    allow_private: bool = False      # download from this computer and its own network too
 
 # %% ../nbs/00_settings.ipynb #82a2d332
 class SettingsError(ValueError):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plt', 'pd']
 
-# %% ../nbs/04_vision.ipynb #f78823c4
+# %% ../nbs/04_vision.ipynb #e05115c3
 import importlib.util
 import sys
 from collections import Counter
@@ -18,9 +18,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data.blocks import CategoryBlock, DataBlock, ImageBlock, RegexLabeller, parent_label, using_attr
+from .data.fetch import download_url, unzip
+from .data.gather import download_images, untar
 from .data.images import get_image_files, open_image, verify_images
+from .data.kaggle import get_kaggle
 from .data.loaders import DataLoaders
 from .data.samples import draw_bear, draw_bears
+from .data.search import search_images, search_images_ddg
 from .data.sources import get_data
 from .data.split import FileSplitter, FuncSplitter, GrandparentSplitter, GroupSplitter, IndexSplitter
 from .data.split import RandomSplitter, TimeSplitter

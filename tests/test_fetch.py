@@ -1,6 +1,7 @@
 "Downloads against a server that misbehaves on purpose: whole files or one clear error, and nothing left behind."
 import hashlib
 import socket
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -90,6 +91,8 @@ class Faulty(BaseHTTPRequestHandler):
 
     def to_file(self): self.head(302, location='file:///etc/hostname', content_length=0)
 
+    def to_elsewhere(self): self.head(302, location=self.server.elsewhere, content_length=0)
+
     def to_private(self): self.head(302, location='http://10.255.255.1/good', content_length=0)
 
     def busy_twice(self): self.head(503, retry_after=1, content_length=0) if self.again() < 3 else self.good()
@@ -118,7 +121,11 @@ def site():
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
+def surroundings(monkeypatch):
+    "Online, straight, and no host has asked us to wait."
+    monkeypatch.setenv('COURSE_OFFLINE', 'no')
+    monkeypatch.setenv('COURSE_ALLOW_PRIVATE', 'no')
+    monkeypatch.setattr(fetch, '_not_before', {})
     for k in ('http_proxy', 'https_proxy', 'all_proxy'):
         monkeypatch.delenv(k, raising=False)
         monkeypatch.delenv(k.upper(), raising=False)
@@ -205,6 +212,63 @@ def test_busy(site, tmp_path):
 def test_busy_for_longer_than_we_wait(site, tmp_path):
     message, seconds = fails(site, 'busy_long', tmp_path)
     assert '429' in message and seconds < 30
+
+
+def test_a_host_that_asked_us_to_wait_is_left_alone(site, tmp_path):
+    fails(site, 'busy_long', tmp_path)
+    assert 'asked us to wait' in fails(site, 'good', tmp_path)[0] and site.seen == ['/busy_long']
+    other = f'http://localhost:{site.server_port}/good'
+    assert download_url(other, tmp_path/'out', allow_private=True, timeout=10).read_bytes() == BODY
+
+
+def test_behind_a_redirect_both_hosts_are_left_alone(site, tmp_path):
+    site.elsewhere = f'http://localhost:{site.server_port}/busy_long'
+    fails(site, 'to_elsewhere', tmp_path)
+    assert set(fetch._not_before) == {(h, site.server_port) for h in ('127.0.0.1', 'localhost')}
+
+
+def test_nobody_is_left_alone_for_ever(monkeypatch):
+    monkeypatch.setattr(fetch.time, 'monotonic', lambda: 0)
+    fetch._leave_alone([('a.example', 80)], 1e12)
+    assert fetch._not_before == {('a.example', 80): 3600}
+
+
+def test_a_wait_that_grows_while_we_sleep(monkeypatch):
+    now, host = [0], ('a.example', 80)
+    def sleep(seconds):
+        now[0] += seconds
+        if now[0] == 5: fetch._leave_alone([host], 3)
+    monkeypatch.setattr(fetch.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(fetch.time, 'sleep', sleep)
+    fetch._leave_alone([host], 5)
+    fetch._await_turn('http://a.example/x', 10)
+    assert now == [8]
+
+
+@pytest.mark.parametrize('setting, argument, fine', [
+    ('no', None, False), ('yes', None, True), ('no', True, True), ('yes', False, False)])
+def test_the_setting_and_the_argument(site, tmp_path, monkeypatch, setting, argument, fine):
+    monkeypatch.setenv('COURSE_ALLOW_PRIVATE', setting)
+    if fine: assert get(site, 'good', tmp_path, allow_private=argument).read_bytes() == BODY
+    else: assert 'allow_private = yes' in fails(site, 'good', tmp_path, allow_private=argument)[0]
+    assert len(site.seen) == fine
+
+
+def test_offline_asks_nobody(site, tmp_path, monkeypatch):
+    monkeypatch.setenv('COURSE_OFFLINE', 'yes')
+    assert 'offline is set' in fails(site, 'good', tmp_path)[0] and site.seen == []
+
+
+def test_a_package_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ddgs', None)
+    with pytest.raises(FetchError, match=r'%pip install ddgs .*\.\[search\]'):
+        fetch.optional('ddgs', 'search')
+
+
+def test_a_package_that_is_half_there(tmp_path, monkeypatch):
+    (tmp_path/'half_a_bear.py').write_text('import the_other_half')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FetchError, match='the_other_half is missing'): fetch.optional('half_a_bear', 'x')
 
 
 def test_server_errors(site, tmp_path):

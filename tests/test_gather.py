@@ -1,4 +1,5 @@
 "Lists of pictures from a server that misbehaves on purpose, and tar archives made to do harm."
+import csv
 import gzip
 import io
 import os
@@ -9,12 +10,14 @@ import time
 import zlib
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
 from test_fetch import Faulty
 
-from course_lib.data import fetch, gather
+from course_lib.data import fetch
+from course_lib.data import gather as gather_module
 from course_lib.data.fetch import FetchError
 from course_lib.data.gather import download_images, untar
 
@@ -55,6 +58,17 @@ class Pictures(Faulty):
         if n < 2: self.head(429, retry_after=1, content_length=0)
         else: self.good()
 
+    def gate(self):
+        "The first four are all here before the first is told to wait; the others are let go when the client knows."
+        with self.server.lock:
+            self.server.times.append(time.monotonic())
+            n = len(self.server.times)
+        if n <= 4: self.server.barrier.wait()
+        if n == 1: self.head(429, retry_after=1, content_length=0)
+        else:
+            while not fetch._not_before and not self.server.stop.wait(.01): pass
+            self.good()
+
     def answer(self, body):
         self.head(content_type='image/jpeg', content_length=len(body))
         self.wfile.write(body)
@@ -90,6 +104,8 @@ def site():
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch):
     monkeypatch.setenv('COURSE_OFFLINE', 'no')
+    monkeypatch.setenv('COURSE_ALLOW_PRIVATE', 'no')
+    monkeypatch.setattr(fetch, '_not_before', {})
     for k in ('http_proxy', 'https_proxy', 'all_proxy'):
         monkeypatch.delenv(k, raising=False)
         monkeypatch.delenv(k.upper(), raising=False)
@@ -158,6 +174,23 @@ def test_retry_after_is_respected(site, tmp_path):
     assert table.file[0] and len(site.times) == 2 and site.times[1] - site.times[0] >= .99
 
 
+def test_one_is_told_to_wait_and_all_do(site, tmp_path):
+    "Four at once; whoever comes after the 429 comes a second later."
+    site.barrier = threading.Barrier(4, timeout=20)
+    table = gathered(site, tmp_path/'d', *(f'gate/{i}' for i in range(12)), max_workers=4)
+    assert not any(table.reason) and len(site.times) == 13
+    assert min(site.times[4:]) - min(site.times[:4]) >= .99
+    whole(tmp_path/'d', 12)
+
+
+def test_a_host_that_wants_too_long_is_asked_once(site, tmp_path):
+    others = [f'http://localhost:{site.server_port}/good/{i}' for i in range(2)]
+    urls = [f'{site.url}/{p}' for p in ('busy_long', 'good/1', 'good/2')] + others
+    table = download_images(tmp_path/'d', urls=urls, allow_private=True, max_workers=1)
+    assert site.seen == ['/busy_long', '/good/0', '/good/1'] and [bool(f) for f in table.file] == [False]*3 + [True]*2
+    assert '429' in table.reason[0] and all('asked us to wait' in r for r in table.reason[1:3])
+
+
 def test_same_last_names_do_not_meet(site, tmp_path):
     gathered(site, tmp_path/'d', *(f'good/{i}/image.jpg' for i in range(20)))
     whole(tmp_path/'d', 20)
@@ -209,11 +242,11 @@ def test_no_threads_plain_errors(site, tmp_path):
 
 def test_the_workers_work_at_once(site, tmp_path, monkeypatch):
     "Each waits until four are in it: fewer threads would never get past the barrier."
-    barrier, real = threading.Barrier(4, timeout=10), gather.download_url
+    barrier, real = threading.Barrier(4, timeout=10), gather_module.download_url
     def together(*args, **kwargs):
         barrier.wait()
         return real(*args, **kwargs)
-    monkeypatch.setattr(gather, 'download_url', together)
+    monkeypatch.setattr(gather_module, 'download_url', together)
     assert not any(gathered(site, tmp_path, *(f'good/{i}' for i in range(4)), max_workers=4).reason)
 
 
@@ -235,6 +268,12 @@ def test_private_addresses_are_refused(site, tmp_path):
     urls = [f'{u}/good' for u in (site.url, f'http://localhost:{port}', 'http://10.0.0.1', 'http://169.254.169.254')]
     table = download_images(tmp_path/'d', urls=urls)
     assert all('own network' in r for r in table.reason) and site.seen == []
+
+
+def test_the_setting_allows_them(site, tmp_path, monkeypatch):
+    monkeypatch.setenv('COURSE_ALLOW_PRIVATE', 'yes')
+    table = download_images(tmp_path/'d', urls=[f'{site.url}/good', f'{site.url}/to_good'])
+    assert all(table.file) and 'own network' in gathered(site, tmp_path/'e', 'good', allow_private=False).reason[0]
 
 
 def test_a_redirect_into_the_own_network(site, tmp_path, monkeypatch):
@@ -291,13 +330,94 @@ def test_a_full_disk(site, tmp_path, monkeypatch):
 def test_an_interrupt_stops_the_queue(site, tmp_path, monkeypatch):
     def stop(items, *args, **kwargs):
         for _ in items: raise KeyboardInterrupt
-    monkeypatch.setattr(gather, 'track', stop)
+    monkeypatch.setattr(gather_module, 'track', stop)
     with pytest.raises(KeyboardInterrupt):
         gathered(site, tmp_path/'d', 'good', *(f'silent/{i}' for i in range(9)), max_workers=1, retries=0)
     site.stop.set()
     for t in threading.enumerate():
         if t.name.startswith('ThreadPoolExecutor'): t.join(20)
     assert len(site.seen) <= 2
+
+
+# Credits
+
+class Credit(NamedTuple):
+    title: str
+    creator: str
+    licence: str = 'CC BY 4.0'
+    licence_url: str = ''
+    page: str = ''
+
+
+class Urls(list): credits = {}
+
+
+def credited(site, **paths):
+    urls = Urls(f'{site.url}/{p}' for p in paths)
+    urls.credits = {f'{site.url}/{p}': Credit(p, creator) for p, creator in paths.items()}
+    return urls
+
+
+def credits(folder, name='credits.csv'):
+    with open(folder/name, encoding='utf-8-sig', newline='') as f: return list(csv.DictReader(f))
+
+
+def gather(urls, folder, **kwargs): return download_images(folder, urls=urls, allow_private=True, **kwargs)
+
+
+def test_credits_of_what_was_kept(site, tmp_path):
+    urls = credited(site, good='Zoë, “Z”', page='Nobody', png_as_jpeg='two\nlines')
+    table = gather(urls, tmp_path)
+    rows = {r['file']: r for r in credits(tmp_path)}
+    assert set(rows) == {f.name for f in table.file if f} and len(rows) == 2
+    assert [rows[table.file[i].name]['creator'] for i in (0, 2)] == ['Zoë, “Z”', 'two\nlines']
+    assert rows[table.file[0].name] == {'file': table.file[0].name, 'url': urls[0], 'title': 'good', 'page': '',
+                                        'creator': 'Zoë, “Z”', 'licence': 'CC BY 4.0', 'licence_url': ''}
+
+
+def test_credits_grow_without_repeats(site, tmp_path):
+    gather(credited(site, good='A'), tmp_path)
+    stamp = (tmp_path/'credits.csv').stat().st_mtime_ns
+    gather(credited(site, good='A'), tmp_path)
+    assert (tmp_path/'credits.csv').stat().st_mtime_ns == stamp, 'written again for nothing'
+    gather(credited(site, good='B', png_as_jpeg='C'), tmp_path)
+    gather([f'{site.url}/slow'], tmp_path)
+    assert sorted(r['creator'] for r in credits(tmp_path)) == ['B', 'C']
+
+
+def test_credits_for_what_came_before_a_failure(site, tmp_path):
+    with pytest.raises(FetchError, match='HTML'): gather(credited(site, good='A', page='B'), tmp_path, max_workers=0)
+    assert [r['creator'] for r in credits(tmp_path)] == ['A']
+
+
+def test_columns_that_somebody_added_stay(site, tmp_path):
+    gather(credited(site, good='A'), tmp_path)
+    row = credits(tmp_path)[0]
+    (tmp_path/'credits.csv').write_text(f'note,file,url\nnice bear,{row["file"]}x,u\n')
+    gather(credited(site, good='A', png_as_jpeg='B'), tmp_path)
+    assert [(r['note'], r['creator']) for r in credits(tmp_path)] == [('nice bear', ''), ('', 'A'), ('', 'B')]
+
+
+@pytest.mark.parametrize('mine', [b'name,mark\nme,5\n', b'\xff\xfe\x00', b'', b'one line'])
+def test_a_file_of_that_name_stays(site, tmp_path, mine):
+    (tmp_path/'credits.csv').write_bytes(mine)
+    for _ in range(2): gather(credited(site, good='A'), tmp_path)
+    assert (tmp_path/'credits.csv').read_bytes() == mine and len(credits(tmp_path, 'credits-2.csv')) == 1
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_nothing_kept_no_credits(site, tmp_path):
+    gather(credited(site, page='A', missing='B'), tmp_path)
+    gather([f'{site.url}/good'], tmp_path)
+    assert not (tmp_path/'credits.csv').exists()
+
+
+def test_credits_that_cannot_be_written(site, tmp_path, monkeypatch):
+    def full(*args, **kwargs): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(gather_module.csv, 'DictWriter', full)
+    with pytest.raises(FetchError, match='credits.csv could not be written: No space'):
+        gather(credited(site, good='A'), tmp_path)
+    assert [p.suffix for p in tmp_path.iterdir()] == ['.jpg']
 
 
 # Tar archives

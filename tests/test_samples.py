@@ -1,6 +1,7 @@
 "The drawn bears: whole or not at all, the same in every process, and dirt that is what it says."
 import subprocess
 import sys
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from course_lib.data import samples
-from course_lib.data.samples import KINDS, draw_bears
+from course_lib.data.samples import KINDS, WAYS, draw_bears
 
 
 def digest(folder):
@@ -73,8 +74,8 @@ def nearest(path, others): return min(others, key=lambda o: abs(small(o) - small
 @pytest.mark.parametrize('size', [32, 128])
 def test_dirt_is_what_it_says(tmp_path, size):
     planted = draw_bears(tmp_path, n=np.int64(4), size=size, dirt=6)
-    good = [tmp_path/k/f'{i:03d}.jpg' for k in KINDS for i in range(4)]
-    assert len(planted) == 30 and not {o.path for o in planted} & set(good)
+    good = sorted({*tmp_path.glob('*/*.jpg')} - {o.path for o in planted})
+    assert len(planted) == 30 and [o.parent.name for o in good] == [k for k in KINDS for _ in range(4)]
     for path, kind, detail in planted:
         if kind == 'not-an-image':
             with pytest.raises(OSError): Image.open(path).load()
@@ -83,6 +84,41 @@ def test_dirt_is_what_it_says(tmp_path, size):
         if kind == 'near-duplicate': assert nearest(path, good) == tmp_path/detail
     copies = [o for o in planted if o.kind == 'near-duplicate']
     assert {o.path.parent.name == Path(o.detail).parts[0] for o in copies} == {True, False}
+
+def contents(folder): return Counter((o.parent.name, o.read_bytes()) for o in folder.glob('*/*.jpg'))
+
+def test_without_dirt_the_numbers_count_and_with_it_they_tell_nothing(tmp_path):
+    draw_bears(tmp_path/'clean', n=12, size=32)
+    assert sorted(o.name for o in (tmp_path/'clean/teddy').iterdir()) == [f'{i:03d}.jpg' for i in range(12)]
+    planted = draw_bears(tmp_path/'dirty', n=12, size=32, dirt=6)
+    assert contents(tmp_path/'clean') < contents(tmp_path/'dirty')
+    for kind in KINDS:
+        names = sorted(o.name for o in (tmp_path/'dirty'/kind).iterdir())
+        assert names == [f'{i:03d}.jpg' for i in range(len(names))]
+        places = [names.index(o.path.name) for o in planted if o.path.parent.name == kind]
+        assert min(places) < 12 and places != sorted(places)
+
+def test_dirt_by_kind(tmp_path):
+    planted = draw_bears(tmp_path/'some', n=4, size=32, dirt={'mislabelled': 5, 'dark': np.int64(1)})
+    assert Counter(o.kind for o in planted) == {'mislabelled': 5, 'dark': 1}
+    assert draw_bears(tmp_path/'some', n=4, size=32, dirt={'dark': 1, 'mislabelled': 5, 'blurred': 0}) == planted
+    with pytest.raises(FileExistsError, match='you asked for'): draw_bears(tmp_path/'some', n=4, size=32, dirt=1)
+    draw_bears(tmp_path/'all', n=4, size=32, dirt=dict.fromkeys(WAYS, 2))
+    draw_bears(tmp_path/'all', n=4, size=32, dirt=2)
+    assert draw_bears(tmp_path/'none', n=4, size=32, dirt={}) == draw_bears(tmp_path/'none', n=4, size=32) == []
+
+def test_the_note_of_a_set_drawn_before_is_believed(tmp_path):
+    planted = draw_bears(tmp_path, n=2, size=32, dirt={'dark': 1})
+    assert '"planted": [["' in (note := (tmp_path/samples.NOTE)).read_text()
+    note.write_text(note.read_text().replace(planted[0].path.name, '999.jpg'))
+    assert draw_bears(tmp_path, n=2, size=32, dirt={'dark': 1})[0].path.name == '999.jpg'
+
+@pytest.mark.parametrize('dirt, word', [({'mislabeled': 3}, "mean 'mislabelled'"), ({'mud': 1}, "'near-duplicate'"),
+                                        ({'dark': -1}, r"dirt\['dark'\]=-1"), ({'dark': True}, 'True'), ({3: 1}, '3'),
+                                        ('dark', "dirt='dark'"), ([3], r'dirt=\[3\]'), (1001, 'dirt=1001')])
+def test_dirt_that_cannot_be_planted_is_named(tmp_path, dirt, word):
+    with pytest.raises(ValueError, match=word): draw_bears(tmp_path/'bears', dirt=dirt)
+    assert list(tmp_path.iterdir()) == []
 
 @pytest.mark.parametrize('bad', [dict(n=0), dict(n=1.5), dict(n=True), dict(size=1701), dict(seed=-1), dict(dirt=-1)])
 def test_a_wrong_number_is_named_before_anything_is_written(tmp_path, bad):

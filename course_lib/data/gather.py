@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['download_images', 'untar']
 
-# %% ../../nbs/data/09_gather.ipynb #8f967bcc
+# %% ../../nbs/data/09_gather.ipynb #24b283a4
 import contextlib
+import csv
 import functools
 import hashlib
 import numbers
@@ -28,12 +29,13 @@ from course_lib.data.fetch import (
     _unpacking,
     _wanted,
     download_url,
+    fresh_file,
     fresh_folder,
+    private_allowed,
     shown_url,
 )
 from .images import ImageError, open_image, sniff_image
 from ..progress import track
-from ..settings import get_settings
 
 # %% ../../nbs/data/09_gather.ipynb #2969ea06
 def _lines(file):
@@ -99,6 +101,39 @@ def _in_threads(f, items, n):
         return [t.result() for t in todo]
     finally: pool.shutdown(wait=False, cancel_futures=True)  # an interrupt does not wait for a slow server
 
+# %% ../../nbs/data/09_gather.ipynb #ad5cff20
+_CREDITS = ['file', 'url', 'title', 'creator', 'licence', 'licence_url', 'page']
+
+def _credit_rows(file):
+    "What a table of credits holds, or None where that file is something else."
+    try:
+        # the mark at the start of the file is for spreadsheets, which else garble names
+        with open(file, encoding='utf-8-sig', newline='') as f: rows = list(csv.DictReader(f))
+    except FileNotFoundError: return []
+    except (OSError, UnicodeDecodeError, csv.Error): return None
+    return rows if rows and 'file' in rows[0] else None
+
+def _credits_file(folder):
+    "The table of credits in `folder`, and its rows; a `credits.csv` of somebody else's stays as it is."
+    for file in [folder/'credits.csv', *(folder/f'credits-{i}.csv' for i in range(2, 10))]:
+        if (rows := _credit_rows(file)) is not None: return file, rows
+    raise FetchError(f'{folder/"credits.csv"} is no table of credits: move it away, to make room for one')
+
+# %% ../../nbs/data/09_gather.ipynb #d963f18d
+def _keep_credits(folder, credits):
+    "Write down who made the pictures in `folder`, those of `credits` that are there. Raises `FetchError`."
+    have = _there(folder)
+    new = {f.name: {'url': url, **credits[url]._asdict()} for url in credits if (f := have.get(_stem(url)))}
+    if not new: return
+    file, rows = _credits_file(folder)
+    by_name = {r['file']: r for r in rows} | {name: {'file': name, **row} for name, row in new.items()}
+    if by_name == {r['file']: r for r in rows}: return
+    columns = list(dict.fromkeys([*_CREDITS, *(k for r in rows[:1] for k in r if k)]))  # and what somebody added
+    with fresh_file(file) as tmp, open(tmp, 'w', encoding='utf-8-sig', newline='', errors='replace') as f:
+        out = csv.DictWriter(f, columns, restval='', extrasaction='ignore')
+        out.writeheader()
+        out.writerows(by_name.values())
+
 # %% ../../nbs/data/09_gather.ipynb #cc4759db
 def _at_least_0(**counts):
     for name, n in counts.items():
@@ -117,31 +152,32 @@ def _ready(dest):
     except OSError as e: raise FetchError(f'{dest} cannot be a folder for pictures: {e.strerror or e}') from e
     return Path(dest)
 
-# %% ../../nbs/data/09_gather.ipynb #7162bfca
+# %% ../../nbs/data/09_gather.ipynb #4fc39723
 def download_images(
     dest,                        # the folder for the pictures; what is there stays
     url_file=None,               # a text file with one address on each line
-    urls=None,                   # or the addresses: any iterable of text
+    urls=None,                   # or the addresses: any iterable of text; one with `credits` writes them to credits.csv
     max_pics: int = 1000,        # take no more than the first so many
     max_workers: int = 8,        # threads; 0 takes one after another and stops at the first failure
     timeout: float = 30,         # seconds for each picture, all its tries and waits together
     max_bytes: int = 20*_MB,     # a bigger file is refused
     retries: int = 3,            # more tries for each picture, where a failure may pass
-    allow_private: bool = False, # also from this computer and its own network
+    allow_private: bool | None = None,  # also from this computer and its own network; None: as the settings say
 ):                               # a table: url, file (a path, or None), reason (why there is none)
     "Download pictures, checked, into one folder; those that are there already are not fetched again."
     import pandas as pd
     _at_least_0(max_pics=max_pics, max_workers=max_workers, retries=retries)
     _above_0(timeout=timeout, max_bytes=max_bytes)
+    limits = {'timeout': timeout, 'max_bytes': max_bytes, 'retries': retries}
+    limits['allow_private'] = private_allowed(allow_private)
     todo, dest = _addresses(url_file, urls)[:max_pics], _ready(dest)
-    have = _there(dest)
-    limits = {'timeout': timeout, 'max_bytes': max_bytes, 'retries': retries, 'allow_private': allow_private}
-    get = _refused if get_settings().offline else functools.partial(_picture, folder=dest, **limits)
-    if max_workers: rows = _in_threads(lambda u: _row(u, have, get), todo, max_workers)
-    else: rows = [(u, have.get(_stem(u)) or get(u), '') for u in track(todo, label='pictures:')]
+    try: rows = _rows(todo, _there(dest), functools.partial(_picture, folder=dest, **limits), max_workers)
+    finally: _keep_credits(dest, getattr(urls, 'credits', None) or {})
     return pd.DataFrame(rows, columns=['url', 'file', 'reason'], dtype=object)
 
-def _refused(url): raise FetchError(f'{shown_url(url)}: offline is set')
+def _rows(urls, have, get, max_workers):
+    if max_workers: return _in_threads(lambda u: _row(u, have, get), urls, max_workers)
+    return [(u, have.get(_stem(u)) or get(u), '') for u in track(urls, label='pictures:')]
 
 # %% ../../nbs/data/09_gather.ipynb #dce9b56f
 _NAMES = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}

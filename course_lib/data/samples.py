@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['draw_bear', 'Planted', 'draw_bears']
 
-# %% ../../nbs/data/01_samples.ipynb #72a82231
+# %% ../../nbs/data/01_samples.ipynb #35b58680
 import json
 import tempfile
+from collections import Counter
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache, partial
@@ -786,8 +787,8 @@ def _near(img, rng):
 def _dark(img): return img.point(lambda v: int(v*.07))
 def _blurred(img): return img.filter(ImageFilter.GaussianBlur(max(img.size)/22))
 
-# %% ../../nbs/data/01_samples.ipynb #d51898a1
-def _mislabelled(i, draw, rng):
+# %% ../../nbs/data/01_samples.ipynb #97e2b959
+def _mislabelled(i, draw, rng, n):
     "A good picture in the wrong folder."
     k = i % 3
     return KINDS[(k + 1 + i//3 % 2) % 3], KINDS[k], lambda: _jpeg(draw(KINDS[k], i))
@@ -797,11 +798,11 @@ def _near_duplicate(i, draw, rng, n):
     k, j = i % 3, int(rng.integers(n))
     return KINDS[(k + i % 2) % 3], f'{KINDS[k]}/{j:03d}.jpg', lambda: _jpeg(_near(draw(KINDS[k], j, 0), rng), 72)
 
-def _spoilt(i, draw, rng, change):
+def _spoilt(i, draw, rng, n, change):
     "A good picture made useless."
     return KINDS[i % 3], KINDS[i % 3], lambda: _jpeg(change(draw(KINDS[i % 3], i)))
 
-def _not_an_image(i, draw, rng):
+def _not_an_image(i, draw, rng, n):
     "Something else with the name of a picture."
     what = ('web page', 'truncated', 'empty')[i % 3]
     def half():
@@ -809,54 +810,87 @@ def _not_an_image(i, draw, rng):
         return whole[:len(whole)//2]
     return KINDS[i % 3], what, {'web page': lambda: PAGE, 'truncated': half, 'empty': bytes}[what]
 
-# %% ../../nbs/data/01_samples.ipynb #56454a46
-def _dirty(n, dirt, size, seed):
-    "What each planted file is: (kind of dirt, folder, detail, a function that gives its bytes)."
-    ways = {'mislabelled': _mislabelled, 'near-duplicate': partial(_near_duplicate, n=n),
-            'blurred': partial(_spoilt, change=_blurred), 'dark': partial(_spoilt, change=_dark),
-            'not-an-image': _not_an_image}
-    for place, (name, make) in enumerate(ways.items()):
-        def draw(kind, i, start=n + place*dirt): return _bear(kind, start + i, size, seed)
-        for i in range(dirt): yield name, *make(i, draw, np.random.default_rng([seed, len(KINDS), place, i]))
+# %% ../../nbs/data/01_samples.ipynb #42c52e74
+WAYS = {'mislabelled': _mislabelled, 'near-duplicate': _near_duplicate, 'blurred': partial(_spoilt, change=_blurred),
+        'dark': partial(_spoilt, change=_dark), 'not-an-image': _not_an_image}
 
-# %% ../../nbs/data/01_samples.ipynb #67555fc4
-def _draw_good(folder, n, size, seed):
+def _dirty(n, counts, size, seed):
+    "What each planted file is: (kind of dirt, folder, detail, a function that gives its bytes)."
+    start = n
+    for place, (name, make) in enumerate(WAYS.items()):
+        def draw(kind, i, start=start): return _bear(kind, start + i, size, seed)
+        for i in range(counts[name]): yield name, *make(i, draw, np.random.default_rng([seed, len(KINDS), place, i]), n)
+        start += counts[name]
+
+# %% ../../nbs/data/01_samples.ipynb #363f183a
+def _counts(dirt):
+    "How many files of each kind of dirt: one number for all, or a dictionary. Raises `ValueError`."
+    what = 'the number of files of each kind of dirt'
+    if not isinstance(dirt, dict):
+        _check_number('dirt', dirt, 0, 1000, what)
+        return dict.fromkeys(WAYS, int(dirt))
+    for name, count in dirt.items():
+        if name not in WAYS:
+            near = get_close_matches(str(name), WAYS, 1)
+            raise ValueError(f'dirt={{{name!r}: {count}}}: ' + (f'did you mean {near[0]!r}?' if near else
+                             f'the kinds of dirt are {", ".join(map(repr, WAYS))}.'))
+        _check_number(f'dirt[{name!r}]', count, 0, 1000, what)
+    return {name: int(dirt.get(name, 0)) for name in WAYS}
+
+# %% ../../nbs/data/01_samples.ipynb #1c58f63f
+def _names(
+    n,        # good pictures of each kind
+    folders,  # the folder of each planted file
+    seed,
+) -> list:    # of 'folder/number.jpg': the good pictures of each kind in turn, then the planted ones
+    "What the files are called."
+    folders = [k for k in KINDS for _ in range(n)] + folders
+    rng, left = np.random.default_rng([seed, len(KINDS) + 1]), {}
+    for kind, count in Counter(folders).items():
+        left[kind] = iter(rng.permutation(count) if len(folders) > n*len(KINDS) else range(count))
+    return [f'{kind}/{next(left[kind]):03d}.jpg' for kind in folders]
+
+# %% ../../nbs/data/01_samples.ipynb #6fac9507
+def _draw_good(folder, names, n, size, seed):
     "The good pictures, `n` of each kind."
     for kind in KINDS: (folder/kind).mkdir()
-    for kind, i in track([(k, i) for k in KINDS for i in range(n)], label='bears drawn'):
-        (folder/kind/f'{i:03d}.jpg').write_bytes(_jpeg(_bear(kind, i, size, seed)))
+    bears = [(k, i) for k in KINDS for i in range(n)]
+    for name, (kind, i) in track(list(zip(names, bears, strict=True)), label='bears drawn'):
+        (folder/name).write_bytes(_jpeg(_bear(kind, i, size, seed)))
 
-def _plant(folder, n, dirt, size, seed):
-    "The dirty ones; each as (path below `folder`, kind, detail)."
-    planted = []
-    for i, (name, kind, detail, content) in enumerate(_dirty(n, dirt, size, seed)):
-        (folder/kind/f'{n + i:03d}.jpg').write_bytes(content())
-        planted.append((f'{kind}/{n + i:03d}.jpg', name, detail))
-    return planted
+def _plant(folder, names, dirty, called):
+    "The dirty ones, each as (path below `folder`, kind, detail); `called`: the new name of what is copied."
+    for name, (*_, content) in zip(names, dirty, strict=True): (folder/name).write_bytes(content())
+    return [(name, kind, called.get(detail, detail)) for name, (kind, _, detail, _) in zip(names, dirty, strict=True)]
 
-# %% ../../nbs/data/01_samples.ipynb #96f10c6f
+# %% ../../nbs/data/01_samples.ipynb #6b38d380
 def _draw(dest, recipe):
     "Good pictures, dirty ones and the note, all or nothing."
     n, size, seed, dirt = recipe.values()
+    dirty, plain = list(_dirty(n, _counts(dirt), size, seed)), _names(n, [], seed)
+    names = _names(n, [folder for _, folder, _, _ in dirty], seed)
+    good, bad = names[:len(plain)], names[len(plain):]
     with _whole_folder(dest) as new:
-        _draw_good(new, n, size, seed)
-        (new/NOTE).write_text(json.dumps({'recipe': recipe, 'planted': _plant(new, n, dirt, size, seed)}))
+        _draw_good(new, good, n, size, seed)
+        planted = _plant(new, bad, dirty, dict(zip(plain, good, strict=True)))
+        (new/NOTE).write_text(json.dumps({'recipe': recipe, 'planted': planted}))
 
-# %% ../../nbs/data/01_samples.ipynb #4376c654
+# %% ../../nbs/data/01_samples.ipynb #dcd254fd
 def draw_bears(
     dest,             # the folder to make; `black`, `grizzly` and `teddy` come to lie in it
     n: int = 150,     # good pictures of each kind, 1 to 10,000
     size: int = 256,  # length of the shorter side, pixels, 32 to 1700, and up to a fifth more
     seed: int = 42,   # 0 or more; the same seed gives the same files, byte for byte
-    dirt: int = 0,    # how many files of each kind of dirt are planted besides, 0 to 1,000
+    dirt=0,           # how many files of each kind of dirt are planted besides, 0 to 1,000; or {kind: how many}
 ) -> list:            # of `Planted`
     "Draw a set of bears into `dest`, which is left alone if it holds this very set; returns what was planted."
     dest = Path(dest)
     _check_number('n', n, 1, 10_000, 'the number of pictures of each kind')
     _check_number('size', size, 32, 1700, 'the shorter side of a picture, in pixels,')
     _check_number('seed', seed, 0, 2**63, 'a seed')
-    _check_number('dirt', dirt, 0, 1000, 'the number of files of each kind of dirt')
-    recipe = dict(n=int(n), size=int(size), seed=int(seed), dirt=int(dirt))
+    counts = _counts(dirt)
+    alike = len(set(counts.values())) == 1  # the set is the same then, however it was asked for
+    recipe = dict(n=int(n), size=int(size), seed=int(seed), dirt=counts['dark'] if alike else counts)
     if not _is_drawn(dest, recipe):
         try: _draw(dest, recipe)
         except OSError:  # another notebook may have drawn the same set meanwhile
