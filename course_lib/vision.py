@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plt', 'pd']
 
-# %% ../nbs/04_vision.ipynb #e05115c3
+# %% ../nbs/04_vision.ipynb #b816c45e
 import importlib.util
 import sys
 from collections import Counter
@@ -17,6 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .cleaning.folds import out_of_sample
+from .cleaning.imageset import ImageSet, image_set
+from .cleaning.session import CleaningSession
+from .cleaning.suspects import find_suspects
 from .data.blocks import CategoryBlock, DataBlock, ImageBlock, RegexLabeller, parent_label, using_attr
 from .data.fetch import download_url, unzip
 from .data.gather import download_images, untar

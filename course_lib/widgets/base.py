@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'PIXELS', 'SHARP', 'OUTPUT', 'NO_KERNEL', 'MOST_STILLS', 'front_end', 'new_figure', 'add_axes', 'picture',
-           'to_png', 'axes_box', 'numbers', 'still_html', 'explain', 'Requests', 'check_lr', 'CourseWidget']
+           'to_png', 'axes_box', 'numbers', 'still_html', 'still_block', 'explain', 'Requests', 'check_lr',
+           'CourseWidget', 'PageWidget']
 
 # %% ../../nbs/widgets/00_base.ipynb #c2afe2a5
 import io
@@ -100,7 +101,7 @@ def numbers(
     if a.ndim == 0: return float(f'{a:.{digits}g}') if np.isfinite(a) else None
     return [numbers(v, digits) for v in a]
 
-# %% ../../nbs/widgets/00_base.ipynb #c6541928
+# %% ../../nbs/widgets/00_base.ipynb #e812a9b1
 OUTPUT = '.jp-OutputArea-child'  # JupyterLab's name for one output of a cell
 NO_KERNEL = f'<style>{OUTPUT}:has(.cw-still) + {OUTPUT}:not(:has(.cw-root)) {{ display: none }}</style>'
 
@@ -110,7 +111,13 @@ def still_html(
 ) -> str:
     "A picture that gives way to the live widget in the next output."
     fig.set_facecolor('white')
-    return f'<div class="cw-still">{NO_KERNEL}{figure_html(fig, alt, dpi=PIXELS)}</div>'
+    return still_block(figure_html(fig, alt, dpi=PIXELS))
+
+def still_block(
+    html: str,  # any picture of the widget, with its description
+) -> str:
+    "HTML that gives way to the live widget in the next output."
+    return f'<div class="cw-still">{NO_KERNEL}{html}</div>'
 
 # %% ../../nbs/widgets/00_base.ipynb #00ea3ee1
 def explain(
@@ -223,3 +230,11 @@ class CourseWidget(Requests, anywidget.AnyWidget):
         self.unobserve_all()
         self._stills = []
         super().close()
+
+# %% ../../nbs/widgets/00_base.ipynb #d9e3ea54
+class PageWidget(CourseWidget):
+    "A view that the browser draws alone."
+    def still(self) -> str: raise NotImplementedError
+    def repaint(self): self.refresh()
+    def _rest(self): pass
+    def _still(self): return {'text/html': still_block(self.still()), 'text/plain': self.alt()}

@@ -37,7 +37,7 @@ let unique = 0;
 /**
  * The outermost element of a view. JupyterLab listens to every key that reaches the document, and `d` `d` deletes a
  * cell; so no key leaves the root, and a click anywhere inside gives it the focus.
- * `keys` maps a key ('s', ' ', 'Ctrl+z', 'Ctrl+Shift+z') to a function; they count only where nobody is typing.
+ * `keys` maps a key ('s', ' ', 'Ctrl+z', 'Ctrl+Shift+z') to a function; they count only where nobody is typing, and it hears the event.
  */
 function makeRoot(view, {label, keys = {}, hint = ''}) {
   const root = el('div', {class: 'cw-root', role: 'group', 'aria-label': label, tabindex: '-1'});
@@ -47,7 +47,7 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
     const inButton = e.target.matches('button, summary, input[type=checkbox]') && (e.key === ' ' || e.key === 'Enter');
     if (!keys[name] || e.defaultPrevented || typing(e) || inButton || e.altKey) return;  // a slider has used its arrows
     e.preventDefault();
-    keys[name]();
+    keys[name](e);
   });
   root.addEventListener('beforeinput', e => {  // a number box would drop the comma: 2,5 would become 25
     if (e.data !== ',' || e.target.type !== 'number') return;
