@@ -3,7 +3,7 @@
     python benchmarks/cleaning.py --seed 0
 
 A tenth of the labels is wrong; near-duplicates, blurred and dark pictures, and files that are no pictures are planted
-besides. One model is trained on all that can be opened. Then everybody ranks the same files:
+besides. One model is trained on all that can be opened, from scratch, as in lesson 2. Then everybody ranks the same files:
 
 - `queue`: `find_suspects`, with the training half scored by three folds;
 - `loss`: by the loss of the trained model alone, the way the published cleaner does (it shows nothing unreadable);
@@ -62,8 +62,8 @@ def trained(folder, seed, size, epochs):
     block = DataBlock(blocks=(ImageBlock, CategoryBlock), get_items=lambda _: [f for f in files if f not in bad],
                       get_y=parent_label, splitter=RandomSplitter(.2, seed=seed),
                       item_tfms=RandomResizedCrop(size, min_scale=.5), batch_tfms=aug_transforms())
-    learn = vision_learner(block.dataloaders(folder, bs=32), resnet18, metrics=error_rate)
-    learn.fine_tune(epochs)
+    learn = vision_learner(block.dataloaders(folder, bs=32), resnet18, pretrained=False, metrics=error_rate)
+    learn.fit_one_cycle(epochs, .004)
     return learn
 
 
@@ -114,8 +114,8 @@ def share(order, images, planted, twins, kinds=tuple(DIRT), first=FIRST):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--size', type=int, default=128)
-    parser.add_argument('--epochs', type=int, default=8)
+    parser.add_argument('--size', type=int, default=64)
+    parser.add_argument('--epochs', type=int, default=9)
     args = parser.parse_args()
     from course_lib.cleaning.imageset import image_set
     from course_lib.cleaning.looks import LookBook

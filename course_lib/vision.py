@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['plt', 'pd']
 
-# %% ../nbs/04_vision.ipynb #b816c45e
+# %% ../nbs/04_vision.ipynb #fac1b2f2
 import importlib.util
 import sys
 from collections import Counter
@@ -17,8 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .cleaning.effect import Effect
 from .cleaning.folds import out_of_sample
 from .cleaning.imageset import ImageSet, image_set
+from .cleaning.noise import looks_biased
 from .cleaning.session import CleaningSession
 from .cleaning.suspects import find_suspects
 from .data.blocks import CategoryBlock, DataBlock, ImageBlock, RegexLabeller, parent_label, using_attr
@@ -28,7 +30,7 @@ from .data.images import get_image_files, open_image, verify_images
 from .data.kaggle import get_kaggle
 from .data.loaders import DataLoaders
 from .data.samples import draw_bear, draw_bears
-from .data.search import search_images, search_images_ddg
+from .data.search import SearchError, search_images, search_images_ddg
 from .data.sources import get_data
 from .data.split import FileSplitter, FuncSplitter, GrandparentSplitter, GroupSplitter, IndexSplitter
 from .data.split import RandomSplitter, TimeSplitter
