@@ -3,7 +3,7 @@
     python benchmarks/cleaning.py --seed 0
 
 A tenth of the labels is wrong; near-duplicates, blurred and dark pictures, and files that are no pictures are planted
-besides. One model is trained on all that can be opened, from scratch, as in lesson 2. Then everybody ranks the same files:
+besides. One model is trained on all that can be opened, from scratch, as in lesson 2. Then all rank the same files:
 
 - `queue`: `find_suspects`, with the training half scored by three folds;
 - `loss`: by the loss of the trained model alone, the way the published cleaner does (it shows nothing unreadable);

@@ -208,8 +208,44 @@ def widgets(rounds):
             row('interact_plot', 'still moving', 'ms', '<= 150 ms')]
 
 
+def cleaning(rounds):
+    "What the cleaning queue finds in its first fifth: see cleaning.py."
+    print(f'Cleaning: what each ranking holds in its first fifth, {rounds} rounds')
+    shares = []
+    for seed in range(rounds):
+        out = json.loads(run(HERE/'cleaning.py', '--seed', seed)[0][0])
+        shares.append(out['shares'])
+        print(f'  seed {seed}: ' + ', '.join(f'{k} {v["all"]:.0%}' for k, v in out['shares'].items()))
+    def mid(name, what): return statistics.median(o[name][what] for o in shares)
+    def row(what, name, part):
+        ours, theirs = mid('queue', part), mid(name, part)
+        return what, f'{ours:.0%}', f'{theirs:.0%}', f'{ours/theirs:.2f}' if theirs else '', '>= 1'
+    rows = [alone('first fifth of the queue: share of all that was planted', f'{mid("queue", "all"):.0%}', '>= 80 %'),
+            alone('the same of near-duplicates, and of unreadable files',
+                  f'{mid("queue", "near-duplicate"):.0%}, {mid("queue", "not-an-image"):.0%}', 'all')]
+    rows += [row(f'all that was planted, against {words}', name, 'all') for name, words in RANKINGS.items()]
+    return rows + [row('wrong labels alone, against cleanlab', 'cleanlab', 'labels'),
+                   row('spoilt and double files alone, against CleanVision', 'cleanvision', 'files')]
+
+
+RANKINGS = {'loss': 'the loss of the trained model', 'folds': 'out-of-sample loss', 'cleanlab': 'cleanlab',
+            'cleanvision': 'CleanVision'}
+
+
+def cleaner(rounds):
+    "ImageCleaner over 10,000 images: see cleaner.py."
+    from cleaner import lab, measure
+    if lab.has_browser() is None: return [alone('ImageCleaner in JupyterLab', 'not measured: no browser', lab.MEND)]
+    print(f'ImageCleaner over 10,000 images, {rounds} rounds; times in ms, memory in MB')
+    seen = measure(rounds)
+    return [alone('ImageCleaner, 10,000 images: shown', f'{seen["shown"]/1000:.2f} s', '< 2 s'),
+            alone('a page turn, the slowest of twelve', f'{seen["turn"]:.0f} ms, {seen["slowest"]:.0f} ms', '< 150 ms'),
+            alone('a page turn while images are looked at', f'{seen["busy"]:.0f} ms', '< 150 ms'),
+            alone('growth of the kernel', f'{seen["memory"]:.0f} MB', '< 300 MB')]
+
+
 PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy, 'descent': descent,
-         'widgets': widgets}
+         'widgets': widgets, 'cleaning': cleaning, 'cleaner': cleaner}
 
 if __name__ == '__main__':
     main()
