@@ -224,6 +224,14 @@ def test_decisions_outlive_the_kernel(page, folder):
     assert '3 of 34 images reviewed · 2 delete · 1 keep' in cleaner.inner_text()
     cleaner.get_by_label('state').select_option('undecided')
     until(page, lambda: page.ask('print(len(c.gallery.found))') == '31', 'the decided ones were filtered out')
+    cleaner.get_by_label('class', exact=True).select_option(index=1)
+    page.page.wait_for_timeout(300)
+    cleaner.locator('.cw-card').nth(0).click()
+    press(page, 'u', 'u')                                            # what was decided before the restart, in any class
+    reviewed(page, 1)
+    press(page, 'Shift+U')
+    reviewed(page, 2)
+    assert sorted(now(page)[0]) == sorted(shown[:2])
 
 
 def test_plan_apply_and_restore(page, folder):
@@ -251,12 +259,14 @@ def test_plan_apply_and_restore(page, folder):
     cleaner.locator('.cw-card').nth(0).click()
     cleaner.get_by_role('button', name='Restore').click()
     until(page, lambda: len(files(folder)) == len(before) - 1, 'one was back')
-    page.ask('c.gallery.filters["state"] = ""; c.gallery.renew(); c.refresh()')
-    page.page.wait_for_timeout(300)
+    cleaner.get_by_label('state').select_option('')
+    until(page, lambda: len(now(page)[5]) > 5, 'all were shown')
+    cleaner.locator('.cw-card').nth(4).click()
     press(page, 'k')
     cleaner.get_by_role('button', name='Plan…').click()
     dialog.get_by_role('button', name='Close', exact=True).click()
-    page.ask('c.session.delete([c.gallery.shown[5]]); c.refresh()')
+    cleaner.locator('.cw-card').nth(5).click()
+    press(page, 'd')
     cleaner.get_by_role('button', name='Plan… (1)').click()
     dialog.get_by_role('button', name='Apply…').click()
     dialog.get_by_role('button', name='Apply', exact=True).click()

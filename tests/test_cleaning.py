@@ -216,6 +216,257 @@ def test_replay_gives_a_twin_its_own_decision(root, tmp_path):
         assert [s.decision(i).act for i in numbers(s, 'black/0.jpg', 'black/1.jpg')] == ['keep', 'delete']
 
 
+def test_replay_tells_three_twins_apart(root, tmp_path):
+    for name in ('a.jpg', 'z.jpg'): shutil.copy(root/'black'/'1.jpg', root/'black'/name)
+    other, names = shutil.copytree(root, tmp_path/'other'), ['black/1.jpg', 'black/a.jpg', 'black/z.jpg']
+    with opened(root) as s:
+        z, one, a = numbers(s, *names[::-1])[0], *numbers(s, *names[:2])
+        s.delete(z), s.relabel(one, 'teddy'), s.keep(a)
+    with opened(other) as s:
+        assert len(s.replay(root/'.cleaning'/'journal.jsonl')) == 3
+        assert [str(s.decision(i)) for i in numbers(s, *names)] == ['relabel to teddy', 'keep', 'delete']
+
+
+def test_replay_leaves_a_twin_alone_that_nothing_was_decided_about(root, tmp_path):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'zz.jpg')
+    other, new = shutil.copytree(root, tmp_path/'other'), tmp_path/'new'
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg'))
+    (other/'black'/'1.jpg').unlink()
+    with opened(other) as s: assert s.replay(root/'.cleaning'/'journal.jsonl') == [] and '0 of 1' in s.message
+    shutil.copytree(other, new, ignore=lambda *a: ['.cleaning']), (new/'teddy'/'zz.jpg').rename(new/'teddy'/'new.jpg')
+    with opened(new) as s:  # this one has a name that the other folder did not have
+        assert s.replay(root/'.cleaning'/'journal.jsonl') == numbers(s, 'teddy/new.jpg')
+    shutil.copy(new/'teddy'/'new.jpg', new/'teddy'/'newer.jpg')
+    shutil.rmtree(new/'.cleaning')
+    with opened(new) as s: assert s.replay(root/'.cleaning'/'journal.jsonl') == []  # which of the two?
+
+
+BAD_NAMES = '../../evil', '/abs', 'a/b', '..', '.hidden', 'x'*200, 'Black', 'a\0b', '\ud800'
+
+
+def stranger(root, file, to):
+    "A journal with one decision, made by hand, and a sound one beside it."
+    marks = [{'sha': file_sha(root/'black'/n), 'path': f'black/{n}', 'now': {'act': 'relabel', 'to': o}}
+             for n, o in (('1.jpg', to), ('2.jpg', 'polar'))]
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b''.join(encode({'n': n, 'op': 'mark', 'marks': [m]}) for n, m in enumerate(marks, 1)))
+    return file
+
+
+@pytest.mark.parametrize('to', BAD_NAMES)
+def test_replay_takes_no_class_that_nobody_could_type(root, tmp_path, to):
+    s = opened(root)
+    i, = numbers(s, 'black/2.jpg')
+    assert s.replay(stranger(root, tmp_path/'j.jsonl', to)) == [i] and len(s.apply()) == 1 and s.path(i).name == '2.jpg'
+    assert (root/'polar'/'2.jpg').exists() and (root/'black'/'1.jpg').exists() and s.check().ok
+    assert s.replay(tmp_path/'j.jsonl') == [] and ('Left out' in s.message or to in ('a\0b', '\ud800'))
+
+
+@pytest.mark.parametrize('to', [n for n in BAD_NAMES if n not in ('Black', 'x'*200)])
+def test_a_bad_class_in_a_journal_stops_nothing_else(root, to):
+    before = set(root.parent.rglob('*'))
+    stranger(root, root/'.cleaning'/'journal.jsonl', to)
+    with opened(root) as s:
+        assert len(s.apply()) == 1 and (root/'polar'/'2.jpg').exists() and (root/'black'/'1.jpg').exists()
+        assert s.delete([5]) == [5] and len(s.apply()) == 1 and s.check().ok and len(s.restore()) == 2
+    assert not [p for p in set(root.parent.rglob('*')) - before if p.name in ('evil', 'b', '.hidden')]
+
+
+def test_paths_that_no_disk_knows(root):
+    for path in ('a\0b', '\ud800', 3, None):
+        (root/'.cleaning').mkdir(exist_ok=True)
+        marks = [{'sha': '0'*64, 'path': path, 'now': {'act': 'delete'}}]
+        entries = {'n': 1, 'op': 'mark', 'marks': marks}, {'n': 2, 'op': 'apply', 'moves': [], 'before': {path: ''}}
+        (root/'.cleaning'/'journal.jsonl').write_bytes(b''.join(map(encode, entries)))
+        with opened(root) as s: assert any('no sense' in n for n in s.notes) and s.apply().problems == []
+
+
+
+
+# Twins, and files that somebody moves by hand
+
+@pytest.mark.parametrize('whole', [True, False])
+def test_a_twin_does_not_inherit_a_decision(root, whole):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'zz.jpg')
+    black = [p for p in folder_set(root).paths if p.parent.name == 'black']
+    images = folder_set(root) if whole else ImageSet(black, ['black']*len(black), root=root)
+    with CleaningSession(images) as s: s.delete(images.paths.index(root/'black'/'1.jpg'))
+    (root/'black'/'1.jpg').unlink()
+    with opened(root) as s:
+        i, = numbers(s, 'teddy/zz.jpg')
+        assert s.decision(i) is None and any('other copies of them' in n for n in s.notes)
+        assert len(s.apply()) == 0 and (root/'teddy'/'zz.jpg').exists()
+
+
+def test_an_emptied_trash_is_gone(root):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'zz.jpg')
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg')), s.apply()
+    shutil.rmtree(root/'.cleaning'/'trash')
+    (root/'teddy'/'zz.jpg').rename(root/'teddy'/'new name.jpg')
+    with opened(root) as s:
+        i, = numbers(s, 'teddy/new name.jpg')
+        assert s.decision(i) is None and s.status(i) == 'here' and s.restore().moved == []
+        assert s.restore().problems == [('.cleaning/trash/black/1.jpg', 'it has vanished')]
+    assert (root/'teddy'/'new name.jpg').exists()
+
+
+def test_twins_whose_folder_was_renamed(root):
+    for name in ('twin.jpg', 'third.jpg'): shutil.copy(root/'black'/'1.jpg', root/'black'/name)
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg')), s.keep(numbers(s, 'black/twin.jpg'))
+    (root/'black').rename(root/'baribal')
+    with opened(root) as s:
+        names = [f'baribal/{n}.jpg' for n in ('1', 'twin', 'third')]
+        assert [str(s.decision(i)) for i in numbers(s, *names)] == ['delete', 'keep', 'None']
+    for n in names: (root/n).rename(root/f'{n}.x.jpg')
+    with opened(root) as s:  # who is who? nobody knows
+        assert [s.decision(i) for i in numbers(s, *(f'{n}.x.jpg' for n in names))] == [None]*3
+        assert '2 of them about pictures that are gone' in ''.join(s.notes) and len(s.apply()) == 0
+
+
+def test_a_folder_that_is_renamed_and_gets_its_old_name_again(root):
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg'))
+    for a, b in (('black', 'baribal'), ('baribal', 'black'), ('black', 'bear'), ('bear', 'baribal')):
+        (root/a).rename(root/b)
+        with opened(root) as s:
+            i, j = numbers(s, f'{b}/1.jpg', f'{b}/2.jpg')
+            assert s.decision(i).act == 'delete' and (s.keep(j) or s.clear(j))
+
+
+def test_two_files_that_could_have_become_one(root):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'1.jpg')
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg')), s.keep(numbers(s, 'teddy/1.jpg'))
+    (root/'black'/'1.jpg').unlink(), (root/'teddy').rename(root/'toys')
+    with opened(root) as s:
+        assert s.decision(numbers(s, 'toys/1.jpg')[0]) is None and any('2 of them' in n for n in s.notes)
+
+
+def test_one_file_that_could_have_become_two(root):
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg'))
+    shutil.copy(root/'black'/'1.jpg', root/'black'/'x.jpg'), (root/'black'/'1.jpg').rename(root/'black'/'y.jpg')
+    with opened(root) as s: assert [s.decision(i) for i in numbers(s, 'black/x.jpg', 'black/y.jpg')] == [None, None]
+
+
+def test_a_name_that_has_become_free_may_be_given_to_another_file(root):
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg'))
+    (root/'teddy'/'2.jpg').unlink()
+    with opened(root) as s: s.keep(numbers(s, 'black/2.jpg'))
+    (root/'black'/'1.jpg').rename(root/'teddy'/'2.jpg')
+    with opened(root) as s: assert s.decision(numbers(s, 'teddy/2.jpg')[0]).act == 'delete'
+
+
+def test_a_copy_of_a_picture_that_was_edited_is_not_that_picture(root):
+    with opened(root) as s: s.delete(numbers(s, 'black/1.jpg'))
+    shutil.copy(root/'black'/'1.jpg', root/'black'/'original.jpg')
+    (root/'black'/'1.jpg').write_bytes(PNG + b'edited')
+    with opened(root) as s: assert s.counts()['reviewed'] == 0 and any('have changed' in n for n in s.notes)
+
+
+def test_restore_leaves_what_a_person_has_moved(root):
+    with opened(root) as s: s.keep(numbers(s, 'black/1.jpg')), s.delete(numbers(s, 'black/2.jpg'))
+    (root/'black'/'1.jpg').rename(root/'teddy'/'mine.jpg'), (root/'black'/'2.jpg').rename(root/'teddy'/'yours.jpg')
+    with opened(root) as s:
+        i, j = numbers(s, 'teddy/mine.jpg', 'teddy/yours.jpg')
+        assert [s.decision(o).act for o in (i, j)] == ['keep', 'delete'] and s.status(i) == 'here'
+        assert s.restore().moved == [] and len(s.apply()) == 1
+        assert s.restore().moved == [('.cleaning/trash/teddy/yours.jpg', 'teddy/yours.jpg')]
+
+
+def test_what_was_applied_and_then_moved_by_hand_comes_back(root):
+    with opened(root) as s: s.relabel(numbers(s, 'black/1.jpg'), 'polar'), s.apply()
+    (root/'polar'/'1.jpg').rename(root/'teddy'/'odd.jpg')
+    with opened(root) as s: assert s.restore().moved == [('teddy/odd.jpg', 'black/1.jpg')]
+    with opened(root) as s: s.relabel(numbers(s, 'black/1.jpg'), 'polar'), s.apply(), s.clear(numbers(s, 'black/1.jpg'))
+    (root/'polar'/'1.jpg').rename(root/'black'/'1.jpg')
+    with opened(root) as s: assert s.status(numbers(s, 'black/1.jpg')[0]) == 'here' and s.restore().moved == []
+
+
+def test_one_damaged_line_makes_no_file_unknown(root):
+    def work(s):
+        s.delete(numbers(s, 'black/1.jpg', 'teddy/2.jpg'), 'blurry'), s.relabel(numbers(s, 'black/2.jpg'), 'polar')
+        s.apply()
+    before, file = files(root), root/'.cleaning'/'journal.jsonl'
+    with opened(root) as s: work(s)
+    lines = file.read_bytes().splitlines()
+    assert len(lines) == 7
+    for k in range(1, 7):  # without the first one, the names of the folder are not known
+        if k > 1:
+            shutil.rmtree(root/'.cleaning')
+            with opened(root) as s: work(s)
+        lines = file.read_bytes().splitlines()
+        file.write_bytes(b'\n'.join(o[:30 if i == k else None] for i, o in enumerate(lines)))
+        with opened(root) as s:
+            assert len(s.trash()) == 2 and s.status(numbers(s, 'polar/2.jpg')[0]) == 'moved' and s.check().ok, k
+        with opened(root) as s: assert len(s.restore()) == 3 and s.check().ok and files(root) == before, k
+
+
+def test_the_trash_tells_where_its_files_came_from(root):
+    before, file = files(root), root/'.cleaning'/'journal.jsonl'
+    with opened(root) as s: s.delete([0, 1]), s.apply()
+    file.write_bytes(file.read_bytes().splitlines(True)[0])  # all but the decision is lost
+    with opened(root) as s: assert len(s.trash()) == 2 and s.check().ok and len(s.restore()) == 2 and s.check().ok
+    assert files(root) == before
+
+
+def test_a_damaged_line_of_a_restore(root):
+    before, file = files(root), root/'.cleaning'/'journal.jsonl'
+    with opened(root) as s: s.delete([0]), s.apply(), s.restore()
+    lines = file.read_bytes().splitlines()
+    file.write_bytes(b'\n'.join(o[:30] if b'"op":"moved"' in o and i > 3 else o for i, o in enumerate(lines)))
+    with opened(root) as s:
+        assert s.decision(0) is None and len(s.trash()) == 0 and s.check().ok and files(root) == before
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork and SIGKILL')
+@pytest.mark.parametrize('copy', [True, False])
+def test_a_copy_that_was_made_by_hand_after_a_crash_is_not_ours(root, monkeypatch, copy):
+    if copy: monkeypatch.setattr(os, 'link', no_link)
+    def run(tell):
+        moves.check_source = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+        s = opened(root)
+        s.relabel(numbers(s, 'black/2.jpg'), 'zoo'), s.apply()
+    assert os.WIFSIGNALED(in_child(run)[0])
+    (root/'zoo').mkdir(), shutil.copy(root/'black'/'2.jpg', root/'zoo')
+    with opened(root) as s:
+        assert (root/'black'/'2.jpg').exists() and (root/'zoo'/'2.jpg').exists()
+        assert any('both were left' in n for n in s.notes) and s.decision(numbers(s, 'zoo/2.jpg')[0]) is None
+
+
+def test_an_empty_file_of_somebody_else_is_not_ours(root):
+    move = moves.Move(file_sha(root/'black'/'1.jpg'), root/'black'/'1.jpg', root/'teddy'/'new.jpg')
+    for left in ((), (move.temp,), (move.proof,)):
+        for p in (move.dest, *left): p.touch()
+        assert moves.settle_half_done(move) == 'left' and move.dest.exists() and move.src.exists()
+        assert not move.temp.exists() and not move.proof.exists()
+    for p in (move.dest, move.temp, move.proof): p.touch()
+    assert moves.settle_half_done(move) == 'left' and not move.dest.exists() and move.src.exists()
+
+
+def test_a_file_that_waits_for_the_place_of_its_twin_gets_another_one(root):
+    for c in ('teddy', 'grizzly'): (root/c/'1.jpg').unlink()
+    shutil.copy(root/'black'/'1.jpg', root/'grizzly'/'1.jpg')
+    with opened(root) as s: s.relabel(numbers(s, 'black/1.jpg'), 'teddy'), s.apply()
+    with opened(root) as s: s.relabel(numbers(s, 'grizzly/1.jpg'), 'black'), s.apply()
+    with opened(root) as s:
+        moved = [('black/1.jpg', 'grizzly/1.jpg'), ('teddy/1.jpg', 'black/1-2.jpg')]
+        assert (root/'black'/'1.jpg').exists() and (root/'teddy'/'1.jpg').exists() and s.restore().moved == moved
+
+
+def test_a_file_of_the_same_length_is_another_file(root):
+    s, path = opened(root), root/'black'/'1.jpg'
+    i, = numbers(s, 'black/1.jpg')
+    sha = s.fingerprint(i)
+    path.write_bytes(path.read_bytes()[::-1]), os.utime(path, (10**9, 10**9))
+    assert s.fingerprint(i) == file_sha(path) != sha
+
+
+def test_an_accent_is_written_in_one_way(root):
+    s = opened(root)
+    s.relabel(0, 'Ba\u0308r'), s.apply()
+    assert s.label(0) == 'B\xe4r' and s.relabel(1, 'Ba\u0308r') == [1] and s.decision(1).to == 'B\xe4r'
+
+
+
+
 # The journal
 
 def test_a_journal_that_was_cut_or_comes_from_the_future(root):
@@ -407,7 +658,7 @@ def test_without_a_class_folder_a_relabel_says_why(tmp_path):
     root = fill(tmp_path/'pets', ['all'])
     s = CleaningSession(ImageSet([root/'all'/n for n in NAMES], ['cat']*len(NAMES), root=root))
     s.relabel(0, 'dog'), s.delete(1)
-    assert s.plan().problem.tolist() == ["no folder on its path is called 'cat': its class is not told by a folder", '']
+    assert 'not told by its folders' in s.plan().problem[0] and s.plan().problem[1] == ''
     assert len(s.apply()) == 1 and s.counts()['pending'] == 1
     alone = CleaningSession(ImageSet([root/'all'/'1.jpg'], ['all'], root=root/'all'))
     alone.relabel(0, 'dog')
@@ -612,6 +863,48 @@ def test_the_proof_sees_a_loss(root):
     assert len(proof.extra) == 1 and 'vanished' in repr(proof)
 
 
+def test_the_proof_remembers_what_was_there(root):
+    with opened(root) as s:
+        s.looks.fill(s.images.paths[:10])
+        s.keep([0]), s.delete([1]), s.apply()
+        assert '18 pictures before = 17 here + 1 in the trash' in repr(s.check())
+        kept, untouched, known = (s.path(i).relative_to(root).as_posix() for i in (0, 12, 3))
+    for p in (kept, untouched): (root/p).unlink()
+    (root/known).rename(root/'teddy'/'known.jpg')  # its bytes have been seen, so that it can be found again
+    with opened(root) as s:
+        proof = s.check()
+        assert sorted(proof.missing) == sorted((p, 'it has vanished') for p in (kept, untouched)) and proof.before == 18
+        shutil.rmtree(s.home/'trash')
+    with opened(root) as s:
+        assert len(s.check().missing) == 3 and s.check().trash == 0 and s.check().here == 15
+        for p in s.images.paths: p.write_bytes(b'') if p.parent.name == 'black' else None
+        assert len(s.check().missing) == 3 + 3 and '18 pictures before' in repr(s.check())
+
+
+def test_the_proof_does_not_take_a_twin_for_what_was_lost(root):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'zz.jpg')
+    with opened(root) as s: s.keep(numbers(s, 'black/1.jpg'))
+    (root/'black'/'1.jpg').unlink()
+    with opened(root) as s: assert s.check().missing == [('black/1.jpg', 'it has vanished')]
+
+
+def test_the_proof_does_not_take_a_kept_twin_for_what_was_lost(root):
+    shutil.copy(root/'black'/'1.jpg', root/'teddy'/'zz.jpg')
+    with opened(root) as s:
+        s.looks.fill(s.images.paths), s.keep(numbers(s, 'black/1.jpg')), s.delete(numbers(s, 'black/2.jpg')), s.apply()
+    (root/'teddy'/'zz.jpg').unlink()
+    with opened(root) as s: assert s.check().missing == [('teddy/zz.jpg', 'it has vanished')]
+
+
+def test_the_proof_reads_no_devices(root):
+    (root/'.cleaning').mkdir()
+    marks = [{'sha': '0'*64, 'path': '/dev/zero', 'now': {'act': 'keep'}}]
+    (root/'.cleaning'/'journal.jsonl').write_bytes(encode({'n': 1, 'op': 'mark', 'marks': marks}))
+    with opened(root) as s: assert [p.split('/')[-1] for p, _ in s.check().missing] == ['zero']
+
+
+
+
 # Tables
 
 def table_set(root, text, **kw):
@@ -702,6 +995,25 @@ def test_a_label_that_changed_after_it_was_applied(csv_root):
     with CleaningSession.open(root/'labels.csv', fn_col='file', label_col='animal') as s:
         assert s.label(0) == 'whale' and len(s.restore()) == 1 and s.label(0) == 'cat'
     assert 'pics/0.png,cat' in (root/'labels.csv').read_text('utf-8')
+
+
+def test_a_label_that_was_changed_twice_goes_back_to_the_first(csv_root):
+    root, text = csv_root
+    s = table_set(root, text, fn_col='file', label_col='animal')
+    for to in ('fish', 'whale'): s.relabel([0], to), s.apply()
+    assert s.label(0) == 'whale' and len(s.restore()) == 1 and s.label(0) == 'cat'
+    assert 'pics/0.png,cat' in (root/'labels.csv').read_text('utf-8')
+
+
+def test_a_row_about_a_picture_in_another_folder(csv_root, tmp_path):
+    root, text = csv_root
+    shutil.copy(root/'pics'/'0.png', tmp_path/'out.png')
+    s = table_set(root, text.replace('pics/0.png', '../out.png'), fn_col='file', label_col='animal')
+    s.relabel([0], 'fish'), s.delete([1])
+    assert len(s.apply()) == 2 and '../out.png,fish' in (root/'labels.csv').read_text('utf-8') and s.check().ok
+    assert len(s.restore()) == 2 and '../out.png,cat' in (root/'labels.csv').read_text('utf-8')
+
+
 
 
 # Killed

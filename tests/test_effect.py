@@ -121,6 +121,13 @@ def learner(path, splitter=None):
     return Learner(block.dataloaders(path, bs=8, device='cpu'), Colour())
 
 
+def test_deleted_images_of_an_earlier_session_are_spoken_of(bears):
+    with CleaningSession(scored(bears)) as s:
+        s.delete([16, 17]), s.apply()
+        assert not any('not in this set' in o for o in s.effect().notes)
+    with CleaningSession(scored(bears)) as s: assert any(o.startswith('2 deleted images') for o in s.effect().notes)
+
+
 def test_trained_again_is_judged_by_the_decided_labels(bears):
     images = scored(bears, wrong=[3, 12], holes=[4])
     session = CleaningSession(images)

@@ -136,6 +136,7 @@ def test_credits(site):
 
 def test_from_a_search_to_a_folder_with_names(site, tmp_path):
     for n in (3, 5): table = download_images(tmp_path, urls=openverse('bear', n))
+    assert (tmp_path/'credits.csv').read_bytes().startswith(b'\xef\xbb\xbf')  # spreadsheets go by it
     with open(tmp_path/'credits.csv', encoding='utf-8-sig', newline='') as f: rows = list(csv.DictReader(f))
     assert [(r['file'], r['url']) for r in rows] == [(f.name, u) for u, f in zip(table.url, table.file, strict=True)]
     assert [r['creator'] for r in rows] == [f'Nº {i}' for i in range(5)]

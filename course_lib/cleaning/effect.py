@@ -34,14 +34,14 @@ def wilson(
     middle, half = p + spread/2, Z*math.sqrt(p*(1 - p)/n + spread/n/4)
     return max(0., (middle - half)/(1 + spread)), min(1., (middle + half)/(1 + spread))
 
-# %% ../../nbs/cleaning/08_effect.ipynb #1c9b2daa
+# %% ../../nbs/cleaning/08_effect.ipynb #a15e1f90
 def given_label(
     session: CleaningSession,
     i: int,  # the number of an image
 ) -> str:
     "The label before cleaning, also where a relabel has been applied since."
     f = session._file_of.get(i)
-    return f.was if f and f.was is not None else session.images.labels[i]
+    return f.of_image(f.was, i) if f and f.was is not None else session.images.labels[i]
 
 def decided_label(
     session: CleaningSession,
@@ -186,7 +186,7 @@ def _noise_rows(noise):
     return _table([head, *([c.label, *map(str, c[1:]), f'{c.share:.1%}' if c.n > c.deleted else '–',
                             '{:.1%} to {:.1%}'.format(*c.interval)] for c in noise)])
 
-# %% ../../nbs/cleaning/08_effect.ipynb #d711b0d3
+# %% ../../nbs/cleaning/08_effect.ipynb #3bb20ccb
 FLATTERS = ('labels are looked at, and changed, mostly where the model disagrees, so the error with your decisions '
             'looks better than it is. {left} of the {n} validation images are undecided: go through them by eye.')
 
@@ -199,6 +199,8 @@ def _notes(session, errors, decided, after, learn):
     if errors.get('training set', [Score(0, 1)])[0].n == 0 and images.has_probs.any():
         notes.append('the training set has no honest scores, as the model was shown its labels: folds=3 gives it some.')
     if new: notes.append(f'the model does not know {", ".join(new)}; these images are left out of its errors.')
+    if earlier := sum(session.trash().image == -1):
+        notes.append(f'{earlier} deleted images are not in this set any more, and not counted here.')
     if learn is not None and pending:
         notes.append(f'{pending} decisions are not applied, so the learner was trained without them.')
     return notes

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['home_of', 'ReadOnly', 'as_count', 'as_numbers', 'Folder']
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #e41ed708
+# %% ../../nbs/cleaning/06b_folder.ipynb #c68930cf
 import contextlib
 import hashlib
+import itertools
 import operator
 import os
 import stat
@@ -15,7 +16,7 @@ import tempfile
 import threading
 import weakref
 from collections import Counter, defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .history import TRASH, Decision, History, as_entry
 from .imageset import ImageSet
@@ -64,7 +65,7 @@ class _Places:
         if text.startswith(TRASH): return self.home/'trash'/text[len(TRASH):]
         return Path(os.path.abspath(self.root/text)) if '..' in text else self.root/text
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #537b3d59
+# %% ../../nbs/cleaning/06b_folder.ipynb #27319e67
 class _Prints:
     "Hashes of files."
     def _sha(self, path):
@@ -82,6 +83,15 @@ class _Prints:
         try: return file_sha(path)
         except OSError: return ''
 
+    def _known_sha(self, path):
+        "The SHA-256 of a file, if that can be told without reading it; else ''."
+        try: s = os.stat(path)
+        except OSError: return ''
+        stamp, sha = self._prints.get(str(path), ((), ''))
+        if stamp == (s.st_size, s.st_mtime_ns): return sha
+        look = self.looks.peek(path)
+        return look.sha if look else ''
+
     def fingerprint(
         self,
         i: int,  # the number of an image
@@ -89,7 +99,7 @@ class _Prints:
         "The SHA-256 of an image's file, as it is now."
         return self._sha(self.path(i))
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #bfb449a5
+# %% ../../nbs/cleaning/06b_folder.ipynb #00a80aba
 class ReadOnly(OSError):
     "A session that may not change anything; the message says why."
 
@@ -100,16 +110,42 @@ class _Opening:
     def _begin(self):
         "Take the folder; the reason where that cannot be."
         self.journal, self.lock, key = None, FolderLock(self.home/'lock'), os.path.realpath(self.home)
-        old = _SESSIONS.pop(key, None)
-        if old is not None: old._retire('This session is over: the folder was opened again by a newer one')
+        for old in [s for s in list(_SESSIONS.values()) if key == os.path.realpath(s.home) or s._overlaps(self)]:
+            again = key == os.path.realpath(old.home)
+            what = 'the folder' if again else f'{self.root.name}, which shares files with it,'
+            old._retire(f'This session is over: {what} was opened again by a newer one')
         try:
             self.home.mkdir(parents=True, exist_ok=True)
-            if who := self.lock.take(): return f'You can look but not decide: {who}.'
+            if who := self.lock.take() or self._neighbour():
+                self.lock.free()
+                return f'You can look but not decide: {who}.'
             self.journal = Journal(self.home/'journal.jsonl')
         except OSError as e:
             self.lock.free()
             return f'You can look but not decide: nothing can be written in {self.home} ({in_words(e)}).'
         _SESSIONS[key] = self
+        return ''
+
+    def _overlaps(self, other):
+        a, b = Path(os.path.realpath(self.root)), Path(os.path.realpath(other.root))
+        return a == b or a in b.parents or b in a.parents
+
+    def _around(self):
+        "Homes of other sets in which files of this one may be, too: of folders above, and of folders with images."
+        inside = {q for p in {p.parent for p in self.images.paths} for q in (p, *p.parents) if self.root in q.parents}
+        homes = (p/'.cleaning' for p in (self.root, *self.root.parents, *sorted(inside)))
+        return [h for h in homes if h != self.home and h.is_dir()]
+
+    def _neighbour(self):
+        "Who is at work in a folder above or below, or ''; a note where somebody was."
+        for home in self._around():
+            lock, journal, who = FolderLock(home/'lock'), home/'journal.jsonl', ''
+            with contextlib.suppress(OSError): who = lock.file.exists() and lock.take()
+            lock.free()
+            if who: return who.replace('this folder', f'the folder {home.parent.name}')
+            if journal.is_file() and journal.stat().st_size:
+                self.notes.append(f'The folder {home.parent.name} has a journal and a trash of its own: what was '
+                                  'decided there is not known here.')
         return ''
 
     def _read(self):
@@ -187,7 +223,7 @@ class _Finding:
         if lost: self._search(lost, index)
         self._read_labels(index)
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #2b1ef41e
+# %% ../../nbs/cleaning/06b_folder.ipynb #20e97452
 class _Labelling:
     "Labels as they are on the disk."
     def _read_labels(self, index):
@@ -196,8 +232,8 @@ class _Labelling:
         table, rows = has_table(self.images), {}
         with contextlib.suppress(OSError): rows = self._table_rows(known)  # a damaged table is a matter of the plan
         for f in known:
-            labels = {label for *_, label in rows.get(str(self._place(f.path)), [])}
-            if len(labels) == 1: f.label = labels.pop()
+            labels = [label for *_, label in rows.get(str(self._place(f.path)), [])]
+            if labels: f.label = labels[0] if len(set(labels)) == 1 else labels
             elif not table and f.path in index: f.label = None
 
     def _find(self, f, index):
@@ -213,26 +249,6 @@ class _Labelling:
         f.idxs = idxs
         for i in idxs: self._file_of[i] = f
 
-    def _search(self, lost, index):
-        "Look for files by their bytes."
-        free = [i for idxs in index.values() if (i := idxs[0]) not in self._file_of]
-        by, found = defaultdict(list), []
-        for i in track(free, label='looking for pictures that were renamed:'):
-            by[self._sha(self.images.paths[i])].append(i)
-        for f in lost:
-            here = sorted(by[f.sha], key=lambda i: self._text(self.images.paths[i]) != f.origin)
-            f.gone = not here
-            if here: found.append((f, by[f.sha].pop(by[f.sha].index(here[0]))))
-        if found: self._renamed(found, index)
-
-    def _renamed(self, found, index):
-        old = [(f, f.path, self._text(self.images.paths[i])) for f, i in found]
-        for f, _, new in old: self._attach(f, index[new])
-        fields = {'files': [{'sha': f.sha, 'from': a, 'to': b} for f, a, b in old]}
-        if self.journal: self._happened('found', **fields)
-        else: self.history.take({'op': 'found', 'n': 0} | fields)
-        self.notes.append(f'{as_count(len(old), "picture")} that you decided about had another name or place; '
-                          'the decisions went with them.')
     def _table_rows(self, files):
         "Path to [number, text, label] of its rows, for files that a table names."
         if not files or not has_table(self.images): return {}
@@ -240,7 +256,59 @@ class _Labelling:
         found = rows.of(self._place(f.path) for f in files)
         return {path: [[k, rows.records[k].text, rows.label(k)] for k in ks] for path, ks in found.items()}
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #46d2d039
+# %% ../../nbs/cleaning/06b_folder.ipynb #fd0a5623
+class _Searching:
+    "Files that are not in their places."
+    def _search(self, lost, index):
+        "Look for files where a line that is lost may have sent them, and then by their bytes."
+        known = {f.path for f in self.history.files}
+        lost = [f for f in lost if not self._was_sent(f, index, known)]
+        by, origins, seen = defaultdict(list), {f.origin for f in lost}, self.history.seen
+        new = [t for t in index if index[t][0] not in self._file_of and (t in origins or seen and t not in seen)]
+        for t in track(new, label='looking for pictures that were renamed:') if lost else ():
+            by[self._sha(self.images.paths[index[t][0]])].append(t)
+        n = Counter(f.sha for f in lost)
+        found = {f: t for f in lost if (t := self._new_place(f, by[f.sha], n[f.sha] == 1))}
+        twice = Counter(found.values())
+        found = {f: t for f, t in found.items() if twice[t] == 1}
+        for f in lost: f.gone = f not in found
+        if found: self._renamed(found, index)
+
+    def _new_place(self, f, here, alone):
+        "Which of the places `here` with the same bytes is that of `f`; '' if none is, or if nobody knows."
+        if f.origin != f.path and f.origin in here: return f.origin
+        if f.status == 'trash' or os.path.lexists(self._place(f.path)): return ''
+        here = [t for t in here if t not in self.history.seen]
+        same = [t for t in here if PurePosixPath(t).name == PurePosixPath(f.path).name]
+        if len(same) == 1: return same[0]
+        return here[0] if alone and len(here) == 1 else ''
+
+# %% ../../nbs/cleaning/06b_folder.ipynb #8820ae63
+class _Remembering:
+    "What has happened without a line in the journal."
+    def _renamed(self, found, index):
+        old = [(f, f.path, new) for f, new in found.items()]
+        for f, _, new in old: self._attach(f, index[new])
+        self._remember('found', files=[{'sha': f.sha, 'from': a, 'to': b} for f, a, b in old])
+        self.notes.append(f'{as_count(len(old), "picture")} that you decided about had another name or place; '
+                          'the decisions went with them.')
+
+    def _was_sent(self, f, index, known):
+        "Whether a file has moved, and the line that said so is lost."
+        plans = [m] if (m := self.history.doubtful.get((f.sha, f.path))) else []
+        if f.pending and f.dec.act == 'delete':
+            plans.append({'sha': f.sha, 'from': f.path, 'to': TRASH + f.path, 'why': 'delete'})
+        for m in plans:
+            if m['to'] in known or self._sha(self._place(m['to'])) != f.sha: continue
+            self._remember('moved', of=0, k=0, move=m)
+            return self._find(f, index)
+        return False
+
+    def _remember(self, op, **fields):
+        if self.journal: self._happened(op, **fields)
+        else: self.history.take({'op': op, 'n': 0} | fields)
+
+# %% ../../nbs/cleaning/06b_folder.ipynb #d83338f1
 def as_count(
     n: int,
     what: str,  # in the singular
@@ -256,7 +324,8 @@ class _Telling:
         pending = sum(f.pending for f in here)
         if files: self.notes.append(f'{as_count(len(files), "earlier decision")}, {pending} of them to be applied.')
         gone, others = len(files) - len(here), sum(not f.idxs and f.status != 'trash' for f in here)
-        if gone: self.notes.append(f'{gone} of them about pictures that are gone, or have changed since.')
+        if gone: self.notes.append(f'{gone} of them about pictures that are gone, or have changed since; '
+                                   'other copies of them are left as they are.')
         if others: self.notes.append(f'{others} of them about pictures that are not in this set.')
         if self.home != self.root/'.cleaning':
             self.notes.append(f'Decisions are kept in {shown_path(self.home, get_settings().root)}.')
@@ -277,7 +346,26 @@ def as_numbers(
     if bad: raise ValueError(f'there is no image {bad[0]}: the numbers go from 0 to {n - 1}')
     return found
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #8eb2b49c
+# %% ../../nbs/cleaning/06b_folder.ipynb #3502ad38
+_MANY = 200_000  # files; of a folder with more, no names are kept, and none of its files can be known again by another
+
+def _visible(root):
+    "The files below a folder, without hidden folders."
+    for folder, folders, files in os.walk(root):
+        folders[:] = [o for o in folders if not o.startswith('.')]
+        yield from (os.path.join(folder, o) for o in files)
+
+class _Listing:
+    "The names that a folder has."
+    def _names(self):
+        "Names that came to the folder and that left it, since they were listed last."
+        found = {self._text(p) for p in itertools.islice(_visible(self.root), _MANY)}
+        if len(found) == _MANY: return {}
+        found.update(self._text(p) for p in self.images.paths if os.path.lexists(p))
+        seen = self.history.seen
+        return {'came': sorted(found - seen), 'left': sorted(seen - found)}
+
+# %% ../../nbs/cleaning/06b_folder.ipynb #ec90214c
 class _Tracking:
     "Images as files of the journal."
     def _tracked(self, i):
@@ -306,16 +394,30 @@ class _Tracking:
         new = {f.dec.to for f in self.history.files if f.dec and f.dec.to}
         return sorted({*self.images.vocab, *new})
 
+    @property
+    def _labels_in(self):
+        "The table with the labels, as decisions name it; '' where folders tell the class."
+        table = self.images.table
+        return '' if table is None else self._text(table.file) if table.file else 'a DataFrame'
+
+    def _foreign(self, table):
+        "Whether `table`, which a decision or a job names, is another one than that of this set."
+        # a table that is not there any more was saved under another name, like a DataFrame
+        return table != self._labels_in and not (table and self._labels_in and not self._place(table).is_file())
+
     def _mark(self, pairs):
         "One step: pairs of a file and its `Decision`. Numbers of the images that changed."
         if not pairs: return []
         marks = [{'sha': f.sha, 'path': f.path, 'was': as_entry(f.dec), 'now': as_entry(dec),
                   'reason': dec.reason if dec else ''} for f, dec in pairs]
-        return self._idxs(self._log('mark', marks=marks))
+        names = {} if self._listed else self._names()
+        changed = self._idxs(self._log('mark', marks=marks, **names))
+        self._listed = True
+        return changed
 
     def _idxs(self, files): return sorted({i for f in files for i in f.idxs})
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #f8c26066
+# %% ../../nbs/cleaning/06b_folder.ipynb #a6800760
 class _Knowing:
     "Questions that change nothing."
     def decision(self, i) -> Decision | None:
@@ -331,7 +433,12 @@ class _Knowing:
     def label(self, i) -> str:
         "The class of image `i` now: the given one, or the one it was given since and that has been applied."
         f = self._file_of.get(i)
-        return f.label if f and f.label is not None else self.images.labels[i]
+        return f.of_image(f.label, i) if f and f.label is not None else self.images.labels[i]
+
+    def _labels(self, f):
+        "The label of a file; a list where the rows of a table say different things about it."
+        labels = [self.label(i) for i in f.idxs]
+        return labels[0] if len(set(labels)) == 1 else labels
 
     def status(self, i) -> str:
         "'here', 'trash', 'moved' (to another class) or 'gone'."
@@ -350,8 +457,9 @@ class _Knowing:
                 'pending': sum(f.pending for f in found), 'applied': sum(f.dec.applied for f in found),
                 'gone': len(self._gone.union(i for f in found if f.gone for i in f.idxs))}
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #cddaed63
-class Folder(_Places, _Prints, _Opening, _Writing, _Finding, _Labelling, _Telling, _Tracking, _Knowing):
+# %% ../../nbs/cleaning/06b_folder.ipynb #2c1f6bd4
+class Folder(_Places, _Prints, _Opening, _Writing, _Finding, _Labelling, _Searching, _Remembering, _Telling,
+             _Listing, _Tracking, _Knowing):
     "A set of images, its journal and its lock."
     def __init__(
         self,
@@ -360,7 +468,7 @@ class Folder(_Places, _Prints, _Opening, _Writing, _Finding, _Labelling, _Tellin
     ):
         self.images, self.notes, self.message = images, [], ''  # `message`: what there is to say about the last call
         self._mutex, self._closed, self._owed, self._prints, self._gone = threading.RLock(), '', [], {}, set()
-        self._twice = self._paths_twice()
+        self._twice, self._listed = self._paths_twice(), False
         self._set_places(images.root, Path(os.path.abspath(home)) if home else home_of(images.root))
         self.looks = LookBook(self.home/'looks.jsonl')
         self._why_not = self._begin()

@@ -5,9 +5,12 @@
 # %% auto #0
 __all__ = ['Report', 'Proof', 'Jobs']
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #8dad71d6
+# %% ../../nbs/cleaning/06c_jobs.ipynb #5fb837e8
 import os
-from pathlib import PurePosixPath
+import re
+import stat
+from collections import Counter
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from .folder import Folder, as_count, as_numbers
@@ -58,7 +61,7 @@ def _may_change(folder):
     while not os.path.isdir(folder) and folder != folder.parent: folder = folder.parent
     return '' if os.access(folder, os.W_OK) else f'nothing may be changed in the folder {folder.name}'
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #a86f3fa0
+# %% ../../nbs/cleaning/06c_jobs.ipynb #019a54fe
 class _Planning:
     "What `apply` would do."
     def plan(self):
@@ -86,15 +89,21 @@ class _Planning:
         "What is to be done with one file. Raises `MoveError` where nothing can be."
         src = self._place(f.path)
         self._check_file(f, src)
+        self._check_table(f)
         move = {'sha': f.sha, 'from': f.path, 'to': f.path, 'why': f.dec.act}
         if self.images.table and problem: raise MoveError(problem)
-        if f.dec.act == 'relabel': move |= {'label': f.dec.to, 'was': self.label(f.idxs[0])}
+        if f.dec.act == 'relabel': move |= {'label': f.dec.to, 'was': self._labels(f)}
         if f.dec.act == 'relabel' and self.images.table: self._check_label(f, rows.get(str(src)))
         else: move['to'] = self._dest(f, src, taken)
         if f.dec.act == 'delete' and str(src) in rows: move['rows'] = [[k, text] for k, text, _ in rows[str(src)]]
         return _Row(f, move)
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #1b13fd15
+# %% ../../nbs/cleaning/06c_jobs.ipynb #f90b8083
+def _old_name(f, name):
+    "The name that a file had before another one of that name made a number necessary."
+    old = PurePosixPath(f.origin)
+    return old.name if re.fullmatch(rf'{re.escape(old.stem)}-\d+{re.escape(old.suffix)}', name) else name
+
 class _Destinations:
     "Where a file would go, and why it cannot."
     def _check_file(self, f, src):
@@ -103,13 +112,18 @@ class _Destinations:
         if not sha: raise MoveError('it cannot be read' if os.path.lexists(src) else 'it has vanished')
         if sha != f.sha: raise MoveError('it has changed since you decided about it')
 
+    def _check_table(self, f):
+        if not self._foreign(f.dec.table): return
+        what = f'for {f.dec.table}: open that' if f.dec.table else 'where folders tell the class: open the folder'
+        raise MoveError(f'this was decided {what} to do it, or decide again here')
+
     def _check_label(self, f, rows):
         if not has_table(self.images):
             raise MoveError('its label is in a DataFrame, not in a file: save it with to_csv, and clean the CSV file')
         if why := _may_change(self.images.table.file.parent): raise MoveError(why)
         if not rows: raise MoveError(f'there is no row for it in {self.images.table.file.name} any more')
-        if any(label != self.label(f.idxs[0]) for *_, label in rows):
-            raise MoveError(f'{self.images.table.file.name} calls it {rows[0][2]!r} by now: open it again')
+        if new := {label for *_, label in rows} - {self.label(i) for i in f.idxs}:
+            raise MoveError(f'{self.images.table.file.name} calls it {min(new)!r} by now: open it again')
 
     def _dest(self, f, src, taken):
         "A free place for a file, as the journal has it."
@@ -117,22 +131,34 @@ class _Destinations:
             raise MoveError(f'it is not in the folder {self.root.name}, and is left alone')
         wish = self.home/'trash'/f.path if f.dec.act == 'delete' else self._class_place(f, src)
         for folder in (src.parent, wish.parent):
-            if folder not in self._folders: self._folders[folder] = _may_change(folder)
+            if folder not in self._folders: self._folders[folder] = self._elsewhere(folder) or _may_change(folder)
             if self._folders[folder]: raise MoveError(self._folders[folder])
         dest = free_name(wish, taken)
         taken.add(name_key(dest))
         return self._text(dest)
 
+    def _check_name(self, name):
+        # a journal may come from somebody else
+        if PurePath(name).name != name or name.startswith('.'):
+            raise MoveError(f'{name!r} is no name for a folder: decide again')
+
+    def _elsewhere(self, folder):
+        "'' if a folder is really inside this one, and not behind a link to somewhere else."
+        real, own = Path(os.path.realpath(folder)), (os.path.realpath(o) for o in (self.root, self.home))
+        if any(real.is_relative_to(o) for o in own): return ''
+        return f'{folder.name} is a link to a folder in another place, and is left alone'
+
     def _class_place(self, f, src):
         label = self.label(f.idxs[0])
         folder = class_folder(src, label)
-        if folder is None:
-            raise MoveError(f'no folder on its path is called {label!r}: its class is not told by a folder')
+        if folder is None or not self.images.by_folders:
+            raise MoveError('the labels of this set are not told by its folders: a move would change nothing')
         if self.root not in folder.parents:
             raise MoveError(f'the folder {label!r} was opened by itself: open the one above it, with all classes')
-        return folder.parent/f.dec.to/src.relative_to(folder)
+        self._check_name(f.dec.to)
+        return folder.parent/f.dec.to/src.relative_to(folder).with_name(_old_name(f, src.name))
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #bdc34782
+# %% ../../nbs/cleaning/06c_jobs.ipynb #8494350d
 class _Applying:
     "Moving files."
     def apply(self) -> Report:
@@ -145,8 +171,11 @@ class _Applying:
 
     def _run(self, kind, moves, report, label):
         if not moves: return
-        self._log(kind, moves=moves)
-        job = self.history.open[self.journal.n]
+        self._log(kind, moves=moves, table=self._labels_in, before=self._not_counted())
+        job = self.history.open.get(self.journal.n)
+        if job is None:  # the journal holds something that is not to be believed
+            report.problems += [(m['from'], 'this is no move that the journal takes: decide again') for m in moves]
+            return
         try:
             for k in track(range(len(moves)), label=label):
                 if not self._carry(job, k, report): break
@@ -174,9 +203,9 @@ class _Applying:
     def _moved(self, job, k, report):
         m = job.moves[k]
         report.moved.append((m['from'], m['label'] if self._label_only(m) else m['to']))
-        return self._happened('moved', of=job.n, k=k)
+        return self._happened('moved', of=job.n, k=k, move=m)
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #cbda8255
+# %% ../../nbs/cleaning/06c_jobs.ipynb #5adbbb8e
 class _Finishing:
     "The end of a job: its table, and what was not tried."
     def _finish(self, job, report):
@@ -197,7 +226,9 @@ class _Finishing:
         "Bring the rows of the table in line with the files; a change that has been made already is not made again."
         labels = [k for k in sorted(job.left) if self._label_only(job.moves[k])]
         rows = [job.moves[k] for k in sorted(job.done) if job.moves[k].get('rows')]
-        if not labels and not rows or not has_table(self.images): return
+        if not labels and not rows: return
+        if self._foreign(job.table) or not has_table(self.images):
+            raise MoveError(f'the labels are in {job.table or "a table"}: open that to end what was begun')
         table = Rows(self.images)
         before, by = list(table.records), table.of(self._place(m[end]) for m in job.moves for end in ('from', 'to'))
         changed = [k for k in labels if self._change_label(table, by, job.moves[k], settling)]
@@ -207,16 +238,22 @@ class _Finishing:
 
     def _label_only(self, m): return m['from'] == m['to']
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #22be9623
+# %% ../../nbs/cleaning/06c_jobs.ipynb #9081731b
+def _each(label, n):
+    "The label of each of `n` rows of a file; None where nobody knows."
+    if isinstance(label, list): return label if len(label) == n else [None]*n
+    return [label]*n
+
 class _Tables:
     "Rows that change."
     def _change_label(self, table, by, m, settling):
         "Whether the rows of a file have their new label now."
         ks = by.get(str(self._place(m['from'])), [])
+        ways = list(zip(ks, _each(m['was'], len(ks)), _each(m['label'], len(ks)), strict=True))
         if not settling:
-            for k in ks:
-                if table.label(k) == m['was']: table.relabel(k, m['label'])
-        return bool(ks) and all(table.label(k) == m['label'] for k in ks)
+            for k, a, b in ways:
+                if table.label(k) == a: table.relabel(k, b)
+        return bool(ks) and all(table.label(k) == b for k, _, b in ways)
 
     def _drop_rows(self, table, by, moves):
         gone = [p for m in moves if not os.path.lexists(p := self._place(m['from']))]
@@ -224,10 +261,13 @@ class _Tables:
 
     def _bring_rows(self, table, by, moves):
         back = [m for m in moves if str(self._place(m['to'])) not in by]
-        for m in sorted(back, key=lambda m: m['rows'][0][0]):
-            table.insert(m['rows'], PurePosixPath(m['to']).name, m.get('label'))
+        rows = [(-m.get('job', 0), k, text, PurePosixPath(m['to']).name, label) for m in back
+                for (k, text), label in zip(m['rows'], _each(m.get('label'), len(m['rows'])), strict=True)]
+        # their numbers are those of the table as it was when they left, so that the last to leave come first
+        for _, k, text, name, label in sorted(rows, key=lambda r: r[:2]):
+            table.insert(k, text, name, label)
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #448b5ada
+# %% ../../nbs/cleaning/06c_jobs.ipynb #5e69b022
 class _Settling:
     "Jobs that broke off."
     def _settle(self):
@@ -236,20 +276,26 @@ class _Settling:
             try:
                 if has_table(self.images): drop_leftovers(self.images.table.file)
                 self._change_table(job, Report(''), settling=True)
-            except OSError as e:
-                self.notes.append(f'{self.images.table.file.name}: {in_words(e)}. It will be tried again.')
-            else: self._happened('applied' if job.kind == 'apply' else 'restored', of=job.n)
-            self.message = self._broken_off(job)
-            self.notes.append(self.message)
+            except OSError as e: self._note(f'{job.table or "the table"}: {in_words(e)}. It will be tried again.')
+            else:
+                self._happened('applied' if job.kind == 'apply' else 'restored', of=job.n)
+                self._note(self._broken_off(job))
+
+    def _note(self, text):
+        "Say something, but not again with each call."
+        if text in self.notes: return
+        self.notes.append(text)
+        self.message = text
 
     def _settle_one(self, job, k):
         m = job.moves[k]
         if self._label_only(m): return
         try: found = settle_half_done(self._as_move(job, k))
         except OSError as e: found = f'is perhaps also called {m["to"]}, because {in_words(e)}'
-        if found == 'moved': self._happened('moved', of=job.n, k=k)
-        elif found == 'gone': self.notes.append(f'{m["from"]} was to be moved and is in neither place.')
-        elif found != 'left': self.notes.append(f'{m["from"]} {found}.')
+        if found == 'moved': self._happened('moved', of=job.n, k=k, move=m)
+        elif found == 'twice': self.notes.append(f'{m["from"]} and {m["to"]} are the same picture; both were left.')
+        elif found == 'gone': self._note(f'{m["from"]} was to be moved and is in neither place.')
+        elif found != 'left': self._note(f'{m["from"]} {found}.')
 
     def _broken_off(self, job):
         done, n, when = len(job.done), len(job.moves), job.time[:16].replace('T', ' ')
@@ -287,7 +333,7 @@ class _Restoring:
         idxs = set(as_numbers([o for o in which if not isinstance(o, (str, os.PathLike))], len(self.images)))
         return [f for f in moved if f.origin in names or idxs.intersection(f.idxs)]
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #d71966b1
+# %% ../../nbs/cleaning/06c_jobs.ipynb #5b302c67
 class _Returning:
     "The way back of each file."
     def _other_name(self, f, to):
@@ -311,7 +357,7 @@ class _Returning:
         if by_table and not has_table(self.images): raise MoveError('its label is in a table: open that instead')
         move = {'sha': f.sha, 'from': f.path, 'to': f.path, 'why': 'restore'}
         if self.images.table and f.was is not None: move |= {'label': f.was, 'was': f.label}
-        if f.rows: move['rows'] = f.rows
+        if f.rows: move |= {'rows': f.rows, 'job': f.job}
         if f.path == f.origin: return move
         # not the place of a twin, though: after a crash the two could not be told apart
         dest = free_name(self._place(f.origin), taken, {p for p, sha in left.items() if sha != f.sha})
@@ -319,7 +365,7 @@ class _Returning:
         left[name_key(src)] = f.sha
         return move | {'to': self._text(dest)}
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #0764c004
+# %% ../../nbs/cleaning/06c_jobs.ipynb #3f48c299
 class Proof(NamedTuple):
     "Files before, and now."
     before: int    # files of the set
@@ -335,32 +381,61 @@ class Proof(NamedTuple):
         if self.ok: return f'{self.before} pictures before = {self.here} here + {self.trash} in the trash, byte by byte'
         bad = [*self.missing, *((p, 'nobody knows it') for p in self.extra)]
         lines = [f'{self.before} pictures before, {self.here} here, {self.trash} in the trash:']
-        return '\n'.join(lines + [f'  {p}: {why}' for p, why in bad])
+        lines += [f'  {p}: {why}' for p, why in bad[:10]]
+        return '\n'.join(lines + ([f'  and {len(bad) - 10} more'] if len(bad) > 10 else []))
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #23d44005
+# %% ../../nbs/cleaning/06c_jobs.ipynb #3d3f758a
+def _read_again(path):
+    "The SHA-256 of a file, and '' or why there is none."
+    try: return (file_sha(path), '') if stat.S_ISREG(os.stat(path).st_mode) else ('', 'it is no plain file')
+    except OSError as e: return '', in_words(e)
+
+class _Counting:
+    "What was there before."
+    def _not_counted(self):
+        "Images that no move has written down yet: path to hash, or to '' where it is not known."
+        files = [f for f in self.history.files if not f.gone]
+        new = {f.first: f.sha for f in files} | {self._text(p): self._known_sha(p) for p in self._untouched()
+                                                 if os.path.lexists(p)}
+        return {p: sha for p, sha in new.items() if p not in self.history.before}
+
+    def _expected(self):
+        "Path of each file that was there before, where it should be now, to its hash and whether its name is new."
+        h = self.history
+        old, moved = {*h.before, *h.seen}, {f.first for f in h.files}
+        out = {self._place(p): (sha, False) for p, sha in h.before.items() if p not in moved}
+        for f in sorted(h.files, key=lambda f: not f.gone): out[self._place(f.path)] = f.sha, f.first not in old
+        for p in self._untouched(): out.setdefault(p, (self._prints.get(str(p), (0, ''))[1], self._text(p) not in old))
+        return out
+
+    def _untouched(self): return [p for i, p in enumerate(self.images.paths) if i not in self._file_of]
+
+# %% ../../nbs/cleaning/06c_jobs.ipynb #3381ff66
 class _Proving:
     "Whether everything is there."
     def check(self) -> Proof:
         "Read every file again: are those that were there before here, or in the trash?"
-        expected = {self._place(f.path): f.sha for f in self.history.files if not f.gone}
-        for p in self._untouched(): expected.setdefault(p, self._prints.get(str(p), (0, ''))[1])
-        missing = [(self._text(p), why) for p, sha in track(expected.items(), len(expected), 'reading all pictures:')
-                   if (why := self._differs(p, sha))]
-        bad, bin = {name for name, _ in missing}, self.home/'trash'
-        trash = [p for p in expected if bin in p.parents and self._text(p) not in bad]
+        expected, bin = self._expected(), self.home/'trash'
+        now = {p: _read_again(p) for p in track(list(expected), label='reading all pictures:')}
+        missing = {p: why or 'it has changed' for p, (sha, why) in now.items() if why or expected[p][0] not in ('', sha)}
+        for p in list(self._renamed_by_hand(expected, now, missing)): del expected[p], missing[p]
+        n, trash = len(expected), sum(bin in p.parents for p in expected if p not in missing)
         extra = [self._text(p) for p in bin.rglob('*') if not p.is_dir() and p not in expected]
-        return Proof(len(expected), len(expected) - len(bad) - len(trash), len(trash), missing, extra)
+        lost = [(self._text(p), why) for p, why in missing.items()]
+        return Proof(n, n - len(lost) - trash, trash, lost, extra)
 
-    def _untouched(self): return [p for i, p in enumerate(self.images.paths) if i not in self._file_of]
+    def _renamed_by_hand(self, expected, now, missing):
+        "Those missing whose bytes are there under a name that was not there before."
+        new = Counter(now[p][0] for p, (_, is_new) in expected.items() if is_new and p not in missing)
+        for p in missing:
+            sha = expected[p][0]
+            if sha and new[sha]:
+                new[sha] -= 1
+                yield p
 
-    def _differs(self, path, sha):
-        "Why a file is not what it was, or ''."
-        try: return '' if file_sha(path) == sha or not sha else 'it has changed'
-        except OSError as e: return in_words(e)
-
-# %% ../../nbs/cleaning/06c_jobs.ipynb #b0ea084e
+# %% ../../nbs/cleaning/06c_jobs.ipynb #904e057e
 class _There(_Planning, _Destinations, _Applying, _Finishing, _Tables, _Settling):
     "From what was decided to what is done."
 
-class Jobs(_There, _Restoring, _Returning, _Proving, Folder):
+class Jobs(_There, _Restoring, _Returning, _Counting, _Proving, Folder):
     "A folder whose files can be moved as was decided."

@@ -49,7 +49,7 @@ def is_full(e: OSError) -> bool:
     "Whether the disk has no room left, so that there is no point in trying the next file."
     return e.errno in (errno.ENOSPC, getattr(errno, 'EDQUOT', errno.ENOSPC))
 
-# %% ../../nbs/cleaning/06_moves.ipynb #520cd605
+# %% ../../nbs/cleaning/06_moves.ipynb #62bdc2a1
 class Move(NamedTuple):
     "One file on its way from `src` to `dest`."
     sha: str    # of its bytes
@@ -61,6 +61,11 @@ class Move(NamedTuple):
     def temp(self) -> Path:
         "The name it may have on its way."
         return self.dest.with_name(f'.{self.dest.name[:40]}.{self.tag}.moving')
+
+    @property
+    def proof(self) -> Path:
+        "An empty file with this name says that it was us who put a copy at `dest`."
+        return self.dest.with_name(f'.{self.dest.name[:40]}.{self.tag}.copied.moving')
 
 # %% ../../nbs/cleaning/06_moves.ipynb #613c92e8
 def _plain(path):
@@ -105,13 +110,14 @@ def claim_name(temp, dest):
         if os.path.lexists(temp): os.unlink(dest)  # else it has worked, and an interrupt came a moment later
         raise
 
-# %% ../../nbs/cleaning/06_moves.ipynb #0181d244
+# %% ../../nbs/cleaning/06_moves.ipynb #040571cc
 def _copy(move):
     "A copy of the file at its new place."
     try:
         if _copy_bytes(move.src, move.temp) != move.sha or file_sha(move.temp) != move.sha:
             raise MoveError('it changed while it was copied')
         with contextlib.suppress(OSError): shutil.copystat(move.src, move.temp)
+        move.proof.touch()
         claim_name(move.temp, move.dest)
     finally:
         with contextlib.suppress(OSError): os.unlink(move.temp)
@@ -150,7 +156,7 @@ def _let_go(move, info):
         if _is_it(move.src, move.sha): os.unlink(move.dest)
         raise
 
-# %% ../../nbs/cleaning/06_moves.ipynb #fea8bd1e
+# %% ../../nbs/cleaning/06_moves.ipynb #c806c9c2
 def _make_folder(path):
     "A folder for what is moved, with those above it."
     try: path.mkdir(parents=True, exist_ok=True)
@@ -162,10 +168,21 @@ def carry_out(
     "Move one file, or leave it where it is and raise an `OSError` (see `in_words`)."
     info = check_source(move.src, move.sha)
     _make_folder(move.dest.parent)
-    try: _second_name(move)
-    except FileExistsError: raise MoveError(f'there is a file called {move.dest.name} by now') from None
+    try: _both_steps(move, info)
+    except OSError as e:
+        _drop(move.proof)
+        if isinstance(e, FileExistsError): raise MoveError(f'there is a file called {move.dest.name} by now') from None
+        raise
+    _drop(move.proof)  # not after an interrupt, though: then `settle_half_done` needs it
+
+def _both_steps(move, info):
+    "The new name, and the old one goes."
+    _second_name(move)
     sync_folder(move.dest.parent)
     _let_go(move, info)
+
+def _drop(path):
+    with contextlib.suppress(OSError): os.unlink(path)
 
 # %% ../../nbs/cleaning/06_moves.ipynb #542acc40
 def name_key(path) -> str:
@@ -184,33 +201,44 @@ def free_name(
         path = dest.with_name(f'{dest.stem}-{k}{dest.suffix}')
     return path
 
-# %% ../../nbs/cleaning/06_moves.ipynb #eccde97f
+# %% ../../nbs/cleaning/06_moves.ipynb #d1126a07
 def _rescue(move):
     "Where both places are empty and only the hidden copy is left, it takes the old place."
     if os.path.lexists(move.src) or not _is_it(move.temp, move.sha): return False
     claim_name(move.temp, move.src)
     return True
 
-def _drop_name(move):
-    "Take away what a move left at the new place: an empty file, or another name of what is at the old place."
-    info, here = _plain(move.dest), _plain(move.src)
-    if info is None or here is None: return
-    claimed = info.st_size == 0 and os.path.lexists(move.temp)
-    if claimed or _two_names(info, here): os.unlink(move.dest)
+def _drop_claim(move):
+    "Take away the empty file that a move left at the new place."
+    info = _plain(move.dest)
+    if info is not None and info.st_size == 0 and all(map(os.path.lexists, (move.temp, move.proof))):
+        os.unlink(move.dest)
 
-# %% ../../nbs/cleaning/06_moves.ipynb #1752ecc4
+def _drop_name(move):
+    "Take away another name of what is at the old place by now."
+    info, here = _plain(move.dest), _plain(move.src)
+    if info is not None and here is not None and _two_names(info, here): os.unlink(move.dest)
+
+def _is_ours(move):
+    "Whether it was us who put the file at the new place: it is the one at the old place, or a copy that we signed for."
+    signed = os.path.lexists(move.proof) and not os.path.lexists(move.temp)
+    return signed or (info := _plain(move.dest)) is not None and _two_names(info, _plain(move.src))
+
+# %% ../../nbs/cleaning/06_moves.ipynb #4430d376
 def settle_half_done(
     move: Move,  # begun, perhaps, by a program that is no more
-) -> str:        # 'moved', 'left', or 'gone' where the file is in neither place
+) -> str:        # 'moved', 'left', 'gone' (from both places), or 'twice': what is at the new place is not ours
     "Bring a move that broke off to one of its two ends. Raises `OSError` where that cannot be done."
-    if not os.path.lexists(move.dest) and not os.path.lexists(move.temp):  # not begun: no need to read anything
+    if not any(map(os.path.lexists, (move.dest, move.temp, move.proof))):  # not begun: no need to read anything
         return 'left' if os.path.lexists(move.src) else 'gone'
+    _drop_claim(move)
     here, there = _is_it(move.src, move.sha), _is_it(move.dest, move.sha)
-    if here and there:
+    ours = there and _is_ours(move)
+    if here and ours:
         sync_folder(move.dest.parent)
         os.unlink(move.src)
     if not there: _drop_name(move)
     if not here and not there: here = _rescue(move)
-    if here or there:
-        with contextlib.suppress(FileNotFoundError): os.unlink(move.temp)
+    for p in [move.temp, move.proof] if here or there else [move.proof]: p.unlink(missing_ok=True)
+    if here and there and not ours: return 'twice'
     return 'moved' if there else 'left' if os.path.lexists(move.src) else 'gone'

@@ -41,7 +41,7 @@ def read_records(
     except csv.Error as e: raise MoveError(f'{Path(file).name} cannot be read as a table: {e}') from None
     return out
 
-# %% ../../nbs/cleaning/06a_rows.ipynb #3617790b
+# %% ../../nbs/cleaning/06a_rows.ipynb #a5b60041
 def _ending(text): return text[len(text.rstrip('\r\n')):]
 
 def with_cells(
@@ -52,10 +52,11 @@ def with_cells(
     if cells == record.cells: return record
     quoted = record.text.count('"') >= 2*len(record.cells)
     with io.StringIO(newline='') as f:
-        csv.writer(f, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator='').writerow(cells)
-        return Record(cells, f.getvalue() + _ending(record.text))
+        # with an end of line of its own the writer puts cells of several lines into quotes
+        csv.writer(f, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL, lineterminator='\r\n').writerow(cells)
+        return Record(cells, f.getvalue()[:-2] + _ending(record.text))
 
-# %% ../../nbs/cleaning/06a_rows.ipynb #b2a540ae
+# %% ../../nbs/cleaning/06a_rows.ipynb #9ab6c356
 def _numbered(file):
     "A free name for an older version of a file."
     k = 1
@@ -69,7 +70,8 @@ def write_records(
     "Replace a table as a whole and keep the one before. Raises `OSError` and leaves everything as it was."
     file = Path(file)
     start = b'\xef\xbb\xbf' if file.read_bytes().startswith(b'\xef\xbb\xbf') else b''
-    text = ''.join(r.text if _ending(r.text) or r is records[-1] else f'{r.text}\n' for r in records)
+    end = '\r\n' if records and _ending(records[0].text).startswith('\r\n') else '\n'
+    text = ''.join(r.text if _ending(r.text) or r is records[-1] else r.text + end for r in records)
     data = start + text.encode('utf-8', 'surrogateescape')
     temp, old = file.with_name(f'.{file.name}.moving'), _numbered(file)
     try:
@@ -106,18 +108,25 @@ def _keep(file, old):
     finally:
         with contextlib.suppress(OSError): os.unlink(temp)
 
-# %% ../../nbs/cleaning/06a_rows.ipynb #3bcb512e
+# %% ../../nbs/cleaning/06a_rows.ipynb #6d5dd805
 def has_table(
     images: ImageSet,
 ) -> bool:
     "Whether the labels are in a CSV file."
     return bool(images.table and images.table.file)
 
+def _missing(file):
+    "What to do about a table that is not there any more."
+    k = int(_numbered(file).suffix[1:]) - 1
+    old = f' (as it was before its last change it is called {file.name}.{k})' if k else ''
+    return MoveError(f'the table is missing{old}; put a file called {file.name} there')
+
 class _Table:
     "The rows of a CSV file, by the image that they name."
     def __init__(self, images):
         self.table, self.root = images.table, images.root
-        self.records = read_records(self.table.file)
+        try: self.records = read_records(self.table.file)
+        except FileNotFoundError: raise _missing(self.table.file) from None
         header = self.records[0].cells if self.records else []
         if missing := [c for c in self.table[1:3] if c not in header]:
             raise MoveError(f'{self.table.file.name} has no column {missing[0]!r} any more')
@@ -143,7 +152,7 @@ class _Table:
         cells[col] = text
         self.records[k] = with_cells(self.records[k], cells)
 
-# %% ../../nbs/cleaning/06a_rows.ipynb #8caed319
+# %% ../../nbs/cleaning/06a_rows.ipynb #c5e12c3e
 class Rows(_Table):
     "A table whose rows come and go."
     def drop(self, ks):
@@ -151,15 +160,14 @@ class Rows(_Table):
         gone = set(ks)
         self.records = [r for k, r in enumerate(self.records) if k not in gone]
 
-    def insert(self, rows, name, label=None):
-        "Put back rows, each [number, text], of a file that has the name `name` now, and the class `label` if given."
-        for k, text in rows:
-            k, cells = min(max(k, 1), len(self.records)), _cells(text)
-            if len(cells) <= max(self.fn, self.lab): continue  # the table has other columns by now
-            self.records.insert(k, Record(cells, text))
-            if label is not None: self.relabel(k, label)
-            cell = self.records[k].cells[self.fn]
-            if PurePosixPath(cell).name != name: self._set(k, self.fn, str(PurePosixPath(cell).with_name(name)))
+    def insert(self, k, text, name, label=None):
+        "Put back row `k`, of a file that has the name `name` now, and the class `label` if given."
+        k, cells = min(max(k, 1), len(self.records)), _cells(text)
+        if len(cells) <= max(self.fn, self.lab): return  # the table has other columns by now
+        self.records.insert(k, Record(cells, text))
+        if label is not None: self.relabel(k, label)
+        cell = self.records[k].cells[self.fn]
+        if PurePosixPath(cell).name != name: self._set(k, self.fn, str(PurePosixPath(cell).with_name(name)))
 
     def write(self):
         "Replace the file, and keep the one before."

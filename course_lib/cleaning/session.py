@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['check_class', 'CleaningSession']
 
-# %% ../../nbs/cleaning/07_session.ipynb #575ac0e3
+# %% ../../nbs/cleaning/07_session.ipynb #fd092902
 import os
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from .folder import as_count, as_numbers
 from .history import Decision, History
@@ -19,29 +19,42 @@ from .journal import read_journal
 from .moves import name_key
 from ..progress import track
 
-# %% ../../nbs/cleaning/07_session.ipynb #e507014e
+# %% ../../nbs/cleaning/07_session.ipynb #be315165
+_DEVICES = r'(?i)(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\..*)?'  # what Windows takes for a printer and the like
+
+def _check_folder(name, vocab):
+    "Raise `ValueError` where a class cannot have a folder of its name."
+    if bad := re.findall(r'[/\\<>:"|?*]', name):
+        raise ValueError(f'{name!r} is no name for a class: a folder cannot be called so; leave out {bad[0]!r}')
+    if name.startswith('.') or name.endswith('.'):
+        raise ValueError(f'{name!r} is no name for a class: a folder whose name begins or ends with a dot gets lost')
+    if re.fullmatch(_DEVICES, name):
+        raise ValueError(f'{name!r} is no name for a class: on Windows no folder can be called so')
+    near = [v for v in vocab if name_key(v) == name_key(name)]
+    if near and near[0] != name:
+        raise ValueError(f'{name!r} and {near[0]!r} would be one folder on many disks: take {near[0]!r}')
+
 def check_class(
-    name: str,  # of a class
-    vocab=(),   # the classes there are
-) -> str:       # the name
+    name: str,     # of a class
+    vocab=(),      # the classes there are
+    folders=True,  # whether it will be the name of a folder
+) -> str:          # the name
     "A name that a class may have. Raises `ValueError`."
     if name in vocab: return name
     if not isinstance(name, str) or not name.strip():
         raise ValueError(f'{name!r} is no name for a class: give some text')
     name = unicodedata.normalize('NFC', name.strip())
-    if bad := re.findall(r'[/\\<>:"|?*\x00-\x1f\x7f\ud800-\udfff]', name):
-        raise ValueError(f'{name!r} is no name for a class: a folder cannot be called so; leave out {bad[0]!r}')
-    if name.startswith('.') or name.endswith('.'):
-        raise ValueError(f'{name!r} is no name for a class: a folder whose name begins or ends with a dot gets lost')
+    # signs that cannot be seen, but for the two that join letters
+    hidden = ('Cc', 'Cf', 'Cs', 'Zl', 'Zp')
+    if bad := [c for c in name if unicodedata.category(c) in hidden and c not in '\u200c\u200d']:
+        raise ValueError(f'{name!r} is no name for a class: leave out {bad[0]!r}, which nobody can see')
     if len(name.encode()) > 100:
         raise ValueError(f'{name[:30] + "…"!r} is too long for the name of a class: take up to 100 letters')
-    near = [v for v in vocab if name_key(v) == name_key(name)]
-    if near and near[0] != name:
-        raise ValueError(f'{name!r} and {near[0]!r} would be one folder on many disks: take {near[0]!r}')
+    if folders: _check_folder(name, vocab)
     return name
 
-# %% ../../nbs/cleaning/07_session.ipynb #d691bcca
-def _same(a, b): return (a and (a.act, a.to)) == (b and (b.act, b.to))
+# %% ../../nbs/cleaning/07_session.ipynb #91c8abdd
+def _same(a, b): return (a and (a.act, a.to, a.table)) == (b and (b.act, b.to, b.table))
 
 class _Deciding:
     "Keep, delete, relabel."
@@ -55,7 +68,18 @@ class _Deciding:
 
     def relabel(self, idxs, to, reason=''):
         "These images are of the class `to`, which may be a new one."
-        return self._decide(idxs, Decision('relabel', check_class(to, self.vocab), reason=reason))
+        to = check_class(to, self.vocab, not self.images.table)
+        return self._decide(idxs, Decision('relabel', to, reason=reason))
+
+    def keep_one(self, keep, delete, reason=''):
+        "Of two images that show the same, `keep` one and `delete` the other, in one step; `reason` is why it goes."
+        idxs = as_numbers([keep, delete], len(self.images))
+        with self._writing():
+            files = [f for i in idxs if (f := self._tracked(i))]
+            if len(set(idxs)) < 2 or len(files) == 2 and files[0] is files[1]:
+                raise ValueError(f'image {keep} cannot be kept and deleted: give two different images')
+            if len(files) < 2: return []
+            return self._changed(list(zip(files, (Decision('keep'), Decision('delete', reason=reason)), strict=True)))
 
     def clear(self, idxs):
         "Nothing is decided about these images."
@@ -69,15 +93,20 @@ class _Deciding:
 
     def _own_class(self, f, dec):
         "A relabel to the class that the image has is a keep."
-        own = dec is not None and dec.act == 'relabel' and self.label(f.idxs[0]) == dec.to
+        own = dec is not None and dec.act == 'relabel' and self._labels(f) == dec.to
         return Decision('keep', reason=dec.reason) if own else dec
 
     def _changed(self, pairs):
         "Decide what is not decided already."
+        pairs = [(f, self._ours(dec)) for f, dec in pairs]
         pairs = [(f, self._own_class(f, dec)) for f, dec in pairs if not _same(f.dec, dec)]
         return self._mark([(f, dec) for f, dec in pairs if not _same(f.dec, dec)])
 
-# %% ../../nbs/cleaning/07_session.ipynb #8f3fc90f
+    def _ours(self, dec):
+        "A decision that says which labels it is about."
+        return dec if dec is None or dec.act == 'keep' else dec._replace(table=self._labels_in)
+
+# %% ../../nbs/cleaning/07_session.ipynb #dffda914
 class _Undoing:
     "One step back, one step forth, as often as there are steps."
     can_undo = property(lambda self: bool(self.history.done))
@@ -95,30 +124,50 @@ class _Undoing:
 
     def _step(self, op, pile, at_end):
         with self._writing():
-            if pile: return self._idxs(self._log(op, of=pile[-1][0]))
-            self.message = at_end
-            return []
+            files = self._log(op, of=pile[-1][0]) if pile else []
+            names = ', '.join(f.path for f in files[:3]) + ', …'*(len(files) > 3)
+            self.message = at_end if not files else '' if self._idxs(files) else f'{names}: not in this set, but {op}ne'
+            return self._idxs(files)
 
-# %% ../../nbs/cleaning/07_session.ipynb #ecbc0cb4
+# %% ../../nbs/cleaning/07_session.ipynb #701ab62c
 class _Replaying:
     "Decisions from another copy."
     def replay(self, journal_file):
         "Decide as another journal says, in one step. Numbers of the images that changed, and a `message`."
         if not os.path.isfile(journal_file): raise FileNotFoundError(f'{journal_file}: there is no such journal')
-        files = [f for f in History(read_journal(journal_file)[0]).files if f.dec]
+        theirs = History(read_journal(journal_file)[0])
+        files = [f for f in theirs.files if f.dec]
         with self._writing():
-            pairs = [(t, f.dec._replace(applied=False)) for f, i in self._matched(files) if (t := self._tracked(i))]
+            fits, bad = self._fitting(files)
+            pairs = [(t, fits[f]) for f, i in self._matched(files, theirs.seen) if f in fits and (t := self._tracked(i))]
             self.message = f'{len(pairs)} of {as_count(len(files), "decision")} found their picture.'
+            if bad: self.message += f' Left out: {"; ".join(bad[:5])}.'
             return self._changed(pairs)
 
-    def _matched(self, files):
-        "Pairs of a file and an image with the same bytes; of several such images the one with the same name."
+    def _fitting(self, files):
+        "The decision about each file as it can be taken here, and why others cannot: their classes have no good names."
+        fits, bad, vocab = {}, {}, list(self.vocab)
+        for f in files:
+            try: to = f.dec.to and check_class(f.dec.to, vocab, not self.images.table)
+            except ValueError as e: bad[f.dec.to] = str(e)
+            else:
+                fits[f] = f.dec._replace(applied=False, to=to)
+                if to: vocab.append(to)
+        return fits, list(bad.values())
+
+    def _matched(self, files, seen):
+        "Pairs of a file and an image with the same bytes, where nobody can doubt that it is the same one."
         by = defaultdict(dict)
         for i in track(range(len(self.images)), label='reading pictures:'):
             by[self.fingerprint(i)][self._text(self.path(i))] = i
         exact = {f: by[f.sha].pop(f.origin) for f in files if f.origin in by[f.sha]}
-        rest = [(f, by[f.sha].popitem()[1]) for f in files if f not in exact and by[f.sha]]
-        return [*exact.items(), *rest]
+        lost = [f for f in files if f not in exact]
+        alone, found = Counter(f.sha for f in lost), {}
+        for f in lost:
+            # what was there as well, under its own name, is not the one that was decided about
+            new = [i for name, i in by[f.sha].items() if name not in seen]
+            if alone[f.sha] == len(new) == 1: found[f] = new[0]
+        return [*exact.items(), *found.items()]
 
 # %% ../../nbs/cleaning/07_session.ipynb #63fa5cd6
 class CleaningSession(_Deciding, _Undoing, _Replaying, Jobs):

@@ -108,7 +108,7 @@ def _look_up(host, port, wait):
     if isinstance(found[0], Exception): raise FetchError(f'no network, or no such host: {host}')
     return found[0]
 
-# %% ../../nbs/data/00_fetch.ipynb #382102e8
+# %% ../../nbs/data/00_fetch.ipynb #8751573a
 def _has_proxy(url):
     "Whether the environment or the system names a proxy for `url`."
     from urllib.request import getproxies, proxy_bypass
@@ -117,14 +117,17 @@ def _has_proxy(url):
 
 def _addresses(host, port, proxy):
     "The IP addresses of `host`, as far as it is us who look it up."
-    try: return {str(ipaddress.ip_address(host))}
-    except ValueError: return set() if proxy else _look_up(host, port, _CONNECT)
+    if host.rstrip('.') == 'localhost': return {'127.0.0.1'}
+    for read in (lambda o: str(ipaddress.ip_address(o)), lambda o: socket.inet_ntoa(socket.inet_aton(o))):
+        try: return {read(host.rstrip('.'))}  # the second one knows short forms too, such as 127.1
+        except (ValueError, OSError): pass
+    return set() if proxy else _look_up(host, port, _CONNECT)
 
-# %% ../../nbs/data/00_fetch.ipynb #fba9644b
+# %% ../../nbs/data/00_fetch.ipynb #101242aa
 def _check_host(url, allow_private):
     "Refuse an address that is not public; give the number of addresses behind the name."
     host, port = _host(url)
-    found = {'127.0.0.1'} if host == 'localhost' else _addresses(host, port, _has_proxy(url))
+    found = _addresses(host, port, _has_proxy(url))
     private = sorted(a for a in found if not is_public(a))
     if private and not allow_private:
         raise FetchError(f'{shown_url(url)} is refused: {private[0]} lies on this computer or its own network '

@@ -119,11 +119,16 @@ def _credits_file(folder):
         if (rows := _credit_rows(file)) is not None: return file, rows
     raise FetchError(f'{folder/"credits.csv"} is no table of credits: move it away, to make room for one')
 
-# %% ../../nbs/data/09_gather.ipynb #d963f18d
+# %% ../../nbs/data/09_gather.ipynb #cfc3aa59
+def _harmless(text):
+    "A text from a stranger that no spreadsheet takes for a formula."
+    return f"'{text}" if str(text).startswith(('=', '+', '-', '@', '\t', '\r')) else text
+
 def _keep_credits(folder, credits):
     "Write down who made the pictures in `folder`, those of `credits` that are there. Raises `FetchError`."
     have = _there(folder)
-    new = {f.name: {'url': url, **credits[url]._asdict()} for url in credits if (f := have.get(_stem(url)))}
+    new = {f.name: {'url': url, **{k: _harmless(v) for k, v in credits[url]._asdict().items()}}
+           for url in credits if (f := have.get(_stem(url)))}
     if not new: return
     file, rows = _credits_file(folder)
     by_name = {r['file']: r for r in rows} | {name: {'file': name, **row} for name, row in new.items()}

@@ -10,14 +10,14 @@ __all__ = ['STATES', 'FILTERS', 'ACROSS', 'TILE', 'FOOT', 'MOST_BYTES', 'PORTION
            'GalleryRequests', 'PlanRequests', 'Told', 'CleanerView', 'FindingView', 'ImageCleaner', 'cleaner_fns',
            'cleaner_delete', 'cleaner_change']
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #4d704cf7
+# %% ../../nbs/widgets/07_cleaner.ipynb #b824fe1f
 import base64
 import io
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 
 import numpy as np
@@ -288,7 +288,7 @@ def cleaner_words(
     what = _list_words({k: counts[k] for k in ('delete', 'relabel', 'keep')})
     return f'{total} images. {why}{counts["reviewed"]} of {total} reviewed' + (f': {what}.' if what else '.')
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #dceb70b8
+# %% ../../nbs/widgets/07_cleaner.ipynb #42b2af51
 class Pictures:
     "Answers a widget's requests for pictures."
     def __init__(
@@ -301,8 +301,9 @@ class Pictures:
         self.thumbs, self.pool = Thumbs(session.home), ThreadPoolExecutor(workers, 'pictures')
 
     def ask(self, ids, batch: str = '', large: bool = False):
-        "Send pictures of these images, as one message, when they are made."
-        self.pool.submit(self._answer, ids, batch, large)
+        "Send pictures of these images, as one message, when they are made; what is no number of an image is left out."
+        ids = [i for i in ids if isinstance(i, int) and 0 <= i < len(self.session.images)]
+        with suppress(RuntimeError): self.pool.submit(self._answer, ids, batch, large)  # the threads have ended
 
     def _answer(self, ids, batch, large):
         told, found = [], []
@@ -410,7 +411,7 @@ def check_numbers(ids, n):
     bad = [i for i in ids if not isinstance(i, (int, np.integer)) or not 0 <= i < n]
     if bad: raise ValueError(f'there is no image {bad[0]!r}: the numbers go from 0 to {n - 1}')
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #98b22e55
+# %% ../../nbs/widgets/07_cleaner.ipynb #dbb0bc9a
 class DecisionRequests:
     "Decisions about `self.session`."
     def _seen(self, marks):
@@ -436,9 +437,8 @@ class DecisionRequests:
     def do_pair(self, keep, drop):
         "Keep one of two that look the same, delete the other."
         one, other = self._seen([keep, drop])
-        self._act('keep', [one], reason=self._why(one))
-        self._act('delete', [other], reason=self._why(other))
-        self.touched, self.said = True, 'one kept, the other marked to be deleted'
+        self.touched = True
+        if self.session.keep_one(one, other, self._why(other)): self.said = 'one kept, the other marked to be deleted'
 
     def _why(self, i): return '; '.join(f'{r.kind}: {r.words}' for r in self.suspects.reasons[i][:2])
 
@@ -450,7 +450,7 @@ class DecisionRequests:
         self.said = f'{words}: {_images(len(ids))}' if len(ids) > 1 else f'{words}: {self.session.path(ids[0]).name}'
         if not self._look_at(ids[0]): self.said += ', not among those shown under these filters'
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #12799c32
+# %% ../../nbs/widgets/07_cleaner.ipynb #d0d832cf
 class GalleryRequests:
     "What of `self.gallery` is shown."
     def do_page(self, page): self.gallery.turn(page)
@@ -463,6 +463,8 @@ class GalleryRequests:
     def do_filter(self, **chosen):
         unknown = set(chosen) - set(FILTERS)
         if unknown: raise ValueError(f'there is no filter {", ".join(unknown)}')
+        odd = [v for v in chosen.values() if not isinstance(v, str)]
+        if odd: raise ValueError(f'a filter is set to a text, not to {odd[0]!r}')
         self.gallery.filters |= chosen
         self.gallery.renew()
 
@@ -573,7 +575,7 @@ class Told:
                  for i, data in zip(ids, self.pictures.some(ids, MOMENT), strict=True)]
         return f'{jpeg_html(contact_sheet(tiles), self.alt())}<div>{escape(self.alt())}</div>'
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #4fa9ff4d
+# %% ../../nbs/widgets/07_cleaner.ipynb #49b786e9
 class CleanerView(DecisionRequests, GalleryRequests, PlanRequests, Told, PageWidget):
     "What is shown of `self.session`."
     _esm = front_end('base', 'cards', 'cleaner')
@@ -584,7 +586,8 @@ class CleanerView(DecisionRequests, GalleryRequests, PlanRequests, Told, PageWid
 
     def _heard(self, widget, content, buffers):
         self.finder.give_way()
-        if content.get('op') == 'pictures': return self.pictures.ask(*(content[k] for k in ('ids', 'batch', 'large')))
+        if content.get('op') == 'pictures':
+            return self.pictures.ask(content.get('ids') or [], content.get('batch', ''), bool(content.get('large')))
         with self.lock:
             self.kept, self.said = (self.message, self.said), ''  # for requests that nobody has pressed
             super()._heard(widget, content, buffers)
