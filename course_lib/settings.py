@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-# %% ../nbs/00_settings.ipynb #83e88ba8
+# %% ../nbs/00_settings.ipynb #860bc9b4
 @dataclass(frozen=True)
 class Settings:
     "What `settings.ini` and the environment say, as typed values."
     root: Path                       # where relative paths start: the folder of `settings.ini`, else the current one
-    data_path: Path | None = None    # your own data sets; only ever read
+    data_path: Path | None = None    # your own data sets; changed only by cleaning them
     storage_path: Path = Path('storage')  # downloads and drawn samples
     models_path: Path = Path('models')    # saved and exported models
     weights_path: Path | None = None # pretrained weights, one file for each architecture

@@ -192,6 +192,23 @@ def test_relabel_by_menu_to_a_new_class(page):
     until(page, lambda: len(now(page)[1]) == 2, 'it could be chosen')
 
 
+def test_a_class_name_that_is_refused_can_be_mended(page):
+    cleaner, shown = root(page), now(page)[5]
+    cards, field = cleaner.locator('.cw-card'), cleaner.get_by_label('name of a new class')
+    cards.nth(6).click()
+    press(page, 'r')
+    page.page.keyboard.type('../x')                                  # the first letter leads to the field
+    page.page.keyboard.press('Enter')
+    cleaner.locator('.cw-menu-problem').wait_for()
+    assert field.input_value() == '../x' and now(page)[3] == 0
+    assert 'cw-here' in cards.nth(6).get_attribute('class')
+    field.fill('panda')
+    page.page.keyboard.press('Enter')
+    until(page, lambda: now(page)[1] == [[shown[6], 'panda']], 'there was a new class')
+    until(page, lambda: 'cw-here' in cards.nth(7).get_attribute('class'), 'it went on')
+    assert field.is_hidden()
+
+
 def test_near_duplicates_side_by_side(page):
     cleaner = root(page)
     cleaner.get_by_label('reason').select_option('near-duplicate')
@@ -202,7 +219,12 @@ def test_near_duplicates_side_by_side(page):
     dialog.locator('figure').nth(1).wait_for()
     assert dialog.get_by_text('nearly the same picture').count() == 2 and dialog.locator('.cw-better').count() == 1
     page.page.wait_for_timeout(250)
-    page.page.keyboard.press('b')
+    dialog.get_by_role('button', name='Keep this, delete the other').nth(1).click()
+    reviewed(page, 2)
+    press(page, 'u')                                                 # the keys are still heard
+    reviewed(page, 0)
+    page.page.wait_for_timeout(250)
+    press(page, 'b')
     until(page, lambda: (len(now(page)[0]), now(page)[2]) == (1, 1), 'the better one was kept')
     press(page, 'ArrowRight', 'ArrowRight', 'k')
     reviewed(page, 3)
@@ -257,6 +279,9 @@ def test_plan_apply_and_restore(page, folder):
     cleaner.get_by_label('state').select_option('trash')
     until(page, lambda: sorted(now(page)[5]) == sorted(shown[:2]), 'the trash was shown')
     cleaner.locator('.cw-card').nth(0).click()
+    press(page, 'k')
+    assert 'Restore first' in cleaner.locator('.cw-cleaner-line').inner_text()
+    assert 'cw-here' in cleaner.locator('.cw-card').nth(0).get_attribute('class') and now(page)[2] == 0
     cleaner.get_by_role('button', name='Restore').click()
     until(page, lambda: len(files(folder)) == len(before) - 1, 'one was back')
     cleaner.get_by_label('state').select_option('')

@@ -95,6 +95,10 @@ def test_keys_stay_inside(page, shown):
 def test_a_selection_goes_to_the_cleaner(page, shown):
     keys = page.page.keyboard
     shown.get_by_label('per page').select_option('12')
+    cards(shown).nth(2).dblclick()               # shows it large and selects nothing
+    shown.locator('dialog').wait_for()
+    keys.press('Escape')
+    assert shown.locator('.cw-main').inner_text().startswith('Send all')
     cards(shown).nth(1).click()
     cards(shown).nth(3).click(modifiers=['Shift'])
     cards(shown).nth(2).click(modifiers=['Control'])

@@ -221,7 +221,7 @@ def score_fold(
     if probs.shape != shape: raise ValueError(f'the fresh model gives {probs.shape} numbers; {shape} are needed')
     return probs
 
-# %% ../../nbs/cleaning/02_folds.ipynb #ebf79be8
+# %% ../../nbs/cleaning/02_folds.ipynb #3389ed09
 def _all_folds(learn, which, still, make, train, epochs, line):
     "Score every fold."
     out = np.full((len(which), len(still.vocab)), np.nan, np.float32)
@@ -239,13 +239,21 @@ def _maker(learn):
     return lambda dls: fresh_learner(learn, dls)
 
 @contextlib.contextmanager
+def _in_short():
+    "An interrupt without the pages of where it met the training."
+    try: yield
+    except KeyboardInterrupt: stopped = True
+    else: stopped = False
+    if stopped: raise KeyboardInterrupt('the folds were stopped: no scores were kept')
+
+@contextlib.contextmanager
 def same_chance():
     "Afterwards the random numbers go on as if nothing had happened inside."
     state = _random_state()
     try: yield
     finally: _set_random_state(state)
 
-# %% ../../nbs/cleaning/02_folds.ipynb #0b73f44e
+# %% ../../nbs/cleaning/02_folds.ipynb #894d4803
 def out_of_sample(
     learn,          # a trained learner, of which nothing is changed
     folds: int = 3, # how many models, each trained without one part of the items
@@ -256,7 +264,7 @@ def out_of_sample(
     _check_learner(learn), _check_folds(folds)
     train, epochs = (train, 0) if train else same_again(learn)
     still = learn.dls.train.plain()
-    with same_chance(), FoldLine(folds) as line:
+    with same_chance(), FoldLine(folds) as line, _in_short():
         make = fresh or _maker(learn)
         which = fold_numbers(learn.dls.train_ds.targs, folds, readable(still.dataset), get_settings().seed)
         _check_folds(folds, which), _say_gaps(still.dataset, which, folds)

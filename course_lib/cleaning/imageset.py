@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['class_folder', 'told_by_folders', 'common_root', 'TableLabels', 'ImageSet', 'image_set']
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #77046b58
+# %% ../../nbs/cleaning/03_imageset.ipynb #42ad327c
 import os
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .folds import out_of_sample
-from ..data.images import get_image_files
+from ..data.images import get_image_files, sniff_image
 from ..explain.interpret import Interpretation
 from ..training.learner import Learner
 
@@ -71,9 +71,9 @@ class _Numbers:
     def _some(self, found): return found & (self.targs >= 0)
     def _of(self, k): return np.where(self.has_probs, self._p[np.arange(len(self)), np.maximum(k, 0)], np.nan)
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #309c9106
+# %% ../../nbs/cleaning/03_imageset.ipynb #64872efd
 class ImageSet(_Numbers):
-    "Image files with their labels, and probabilities where there are honest ones. The number of an image never changes."
+    "Image files with their labels, and honest probabilities where there are some. An image keeps its number."
     def __init__(
         self,
         paths,         # files
@@ -92,13 +92,15 @@ class ImageSet(_Numbers):
         self.splits, self.scored = list(splits or ['']*len(self)), list(scored or ['']*len(self))
         self.root = Path(os.path.abspath(root or common_root(self.paths, self.labels)))
         self.probs = None if probs is None else np.asarray(probs, np.float32)
-        self.by_folders = table is None and told_by_folders(self.paths, self.labels)  # to another folder, another class
+        # whether another folder means another class
+        self.by_folders = table is None and told_by_folders(self.paths, self.labels)
         self._check()
 
     def _check(self):
         for name in ('labels', 'splits', 'scored'):
             if len(getattr(self, name)) != len(self):
-                raise ValueError(f'{len(self)} images and {len(getattr(self, name))} {name}: there must be one for each')
+                n = len(getattr(self, name))
+                raise ValueError(f'{len(self)} images and {n} {name}: there must be one for each')
         if self.probs is not None and self.probs.shape != (len(self), len(self.vocab)):
             raise ValueError(f'probs has the shape {self.probs.shape}, but there are {len(self)} images and '
                              f'{len(self.vocab)} classes')
@@ -132,9 +134,9 @@ def _items(ds):
         raise ValueError('a cleaner needs one class for each image: blocks=(ImageBlock, CategoryBlock)')
     return [_path_of(o, ds.get_x) for o in ds.items], [str(vocab[t]) for t in ds.targs.tolist()]
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #1a3bc00b
-_UNSEEN = ('The {n} training images have no scores: the model was shown their labels in training, so it cannot be asked '
-           'about them. folds=3 trains three more models, each of which scores the third it did not see.')
+# %% ../../nbs/cleaning/03_imageset.ipynb #389aad03
+_UNSEEN = ('The {n} training images have no scores: the model was shown their labels in training, so it cannot be '
+           'asked about them. folds=3 trains three more models, each of which scores the third it did not see.')
 
 def _train_probs(learn, folds, train, n):
     "Probabilities of the training items and where they come from, and a note."
@@ -185,14 +187,17 @@ def _from_interp(interp, folds=0, train=None):
         return _from_learner(interp.learn, folds, train, known)
     return ImageSet(paths, labels, None, probs, ['held out']*len(paths), [str(v) for v in interp.vocab])
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #186b7d1c
+# %% ../../nbs/cleaning/03_imageset.ipynb #733231f8
 def _column(df, col, what):
     if col in df.columns: return col
     if isinstance(col, int) and 0 <= col < len(df.columns): return df.columns[col]
+    if col == 1 and len(df.columns) == 1:
+        raise ValueError(f'the table has only the column {df.columns[0]!r}: it needs one of names and one of labels')
     raise ValueError(f'{what}={col!r}: the table has no such column; it has {", ".join(map(str, df.columns))}')
 
 def _read_csv(file):
     import pandas as pd
+    if sniff_image(file): raise ValueError(f'{file} is one picture: give the folder it is in')
     try: df = pd.read_csv(file, dtype=str, keep_default_na=False, encoding='utf-8-sig', header=None)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise ValueError(f'{file} cannot be read as a table: {e}') from None
@@ -201,16 +206,18 @@ def _read_csv(file):
         raise ValueError(f'{file}: two columns are called {twice[0]!r}; rename one of them')
     return df[1:].set_axis(names, axis=1).reset_index(drop=True)
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #40c00a56
+# %% ../../nbs/cleaning/03_imageset.ipynb #d7ca7d48
 def _truth(value): return str(value).strip().lower() in ('true', '1', '1.0', 'yes', 'valid')
 
 def _check_files(df, fn_col, path, paths):
     "Raise `ValueError` if a table names no files, or one where its columns should be called."
     there = [c for c in df.columns if any((path/str(o)).is_file() for o in df[c][:50])]
-    if (path/fn_col).is_file(): raise ValueError(f'the first line names a file, {fn_col}: the table lacks a line of column names')
+    if (path/fn_col).is_file():
+        raise ValueError(f'the first line names a file, {fn_col}: the table lacks a line of column names')
     if any(p.is_file() for p in paths[:1000]): return
     hint = f'say fn_col={there[0]!r}' if there else 'give their folder as path=…'
-    raise ValueError(f'none of the files named in column {fn_col!r} is in {path}, such as {paths[0] if paths else ""}: {hint}')
+    raise ValueError(f'none of the files named in column {fn_col!r} is in {path}, '
+                     f'such as {paths[0] if paths else ""}: {hint}')
 
 def _from_table(df, file=None, path=None, fn_col=0, label_col=1, valid_col=None):
     "Images named in a DataFrame, which was read from the CSV `file`, if any."

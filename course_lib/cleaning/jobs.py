@@ -384,7 +384,7 @@ class Proof(NamedTuple):
         lines += [f'  {p}: {why}' for p, why in bad[:10]]
         return '\n'.join(lines + ([f'  and {len(bad) - 10} more'] if len(bad) > 10 else []))
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #3d3f758a
+# %% ../../nbs/cleaning/06c_jobs.ipynb #993d40ec
 def _read_again(path):
     "The SHA-256 of a file, and '' or why there is none."
     try: return (file_sha(path), '') if stat.S_ISREG(os.stat(path).st_mode) else ('', 'it is no plain file')
@@ -405,19 +405,21 @@ class _Counting:
         old, moved = {*h.before, *h.seen}, {f.first for f in h.files}
         out = {self._place(p): (sha, False) for p, sha in h.before.items() if p not in moved}
         for f in sorted(h.files, key=lambda f: not f.gone): out[self._place(f.path)] = f.sha, f.first not in old
-        for p in self._untouched(): out.setdefault(p, (self._prints.get(str(p), (0, ''))[1], self._text(p) not in old))
+        for p in self._untouched():
+            out.setdefault(p, (self._prints.get(str(p), (0, ''))[1], self._text(p) not in old))
         return out
 
     def _untouched(self): return [p for i, p in enumerate(self.images.paths) if i not in self._file_of]
 
-# %% ../../nbs/cleaning/06c_jobs.ipynb #3381ff66
+# %% ../../nbs/cleaning/06c_jobs.ipynb #6eb56b15
 class _Proving:
     "Whether everything is there."
     def check(self) -> Proof:
         "Read every file again: are those that were there before here, or in the trash?"
         expected, bin = self._expected(), self.home/'trash'
         now = {p: _read_again(p) for p in track(list(expected), label='reading all pictures:')}
-        missing = {p: why or 'it has changed' for p, (sha, why) in now.items() if why or expected[p][0] not in ('', sha)}
+        missing = {p: why or 'it has changed' for p, (sha, why) in now.items()
+                   if why or expected[p][0] not in ('', sha)}
         for p in list(self._renamed_by_hand(expected, now, missing)): del expected[p], missing[p]
         n, trash = len(expected), sum(bin in p.parents for p in expected if p not in missing)
         extra = [self._text(p) for p in bin.rglob('*') if not p.is_dir() and p not in expected]

@@ -106,7 +106,7 @@ class _Deciding:
         "A decision that says which labels it is about."
         return dec if dec is None or dec.act == 'keep' else dec._replace(table=self._labels_in)
 
-# %% ../../nbs/cleaning/07_session.ipynb #dffda914
+# %% ../../nbs/cleaning/07_session.ipynb #89d769f2
 class _Undoing:
     "One step back, one step forth, as often as there are steps."
     can_undo = property(lambda self: bool(self.history.done))
@@ -126,10 +126,11 @@ class _Undoing:
         with self._writing():
             files = self._log(op, of=pile[-1][0]) if pile else []
             names = ', '.join(f.path for f in files[:3]) + ', …'*(len(files) > 3)
-            self.message = at_end if not files else '' if self._idxs(files) else f'{names}: not in this set, but {op}ne'
+            self.message = f'{names}: not in this set, but {op}ne' if files and not self._idxs(files) else ''
+            if not files: self.message = at_end
             return self._idxs(files)
 
-# %% ../../nbs/cleaning/07_session.ipynb #701ab62c
+# %% ../../nbs/cleaning/07_session.ipynb #23fdb7f5
 class _Replaying:
     "Decisions from another copy."
     def replay(self, journal_file):
@@ -139,7 +140,8 @@ class _Replaying:
         files = [f for f in theirs.files if f.dec]
         with self._writing():
             fits, bad = self._fitting(files)
-            pairs = [(t, fits[f]) for f, i in self._matched(files, theirs.seen) if f in fits and (t := self._tracked(i))]
+            found = [(f, i) for f, i in self._matched(files, theirs.seen) if f in fits]
+            pairs = [(t, fits[f]) for f, i in found if (t := self._tracked(i))]
             self.message = f'{len(pairs)} of {as_count(len(files), "decision")} found their picture.'
             if bad: self.message += f' Left out: {"; ".join(bad[:5])}.'
             return self._changed(pairs)

@@ -37,7 +37,7 @@ def in_band(
     low, high = BANDS[kind]
     return low + (high - low)*float(np.clip(share, 0, 1))
 
-# %% ../../nbs/cleaning/04_suspects.ipynb #6dab8fd8
+# %% ../../nbs/cleaning/04_suspects.ipynb #e678326b
 UNSURE = .2  # the most probable class is ahead of the next by less than this
 
 def _wrong(images, i, kind, share):
@@ -48,7 +48,7 @@ def _hesitant(images, i):
     second, first = np.argsort(images.probs[i])[-2:]
     ahead = images.probs[i, first] - images.probs[i, second]
     if ahead >= UNSURE: return []
-    words = f'{images.vocab[first]} {images.probs[i, first]:.0%} or {images.vocab[second]} {images.probs[i, second]:.0%}'
+    words = ' or '.join(f'{images.vocab[k]} {images.probs[i, k]:.0%}' for k in (first, second))
     return [Reason('unsure', in_band('unsure', 1 - ahead/UNSURE), words)]
 
 # %% ../../nbs/cleaning/04_suspects.ipynb #6070c063
@@ -126,7 +126,7 @@ class Suspects:
         by = ', '.join(f'{k} {n}' for k, n in self.counts().items())
         return f'{len(self)} of {len(self.images)} images are suspects' + (f': {by}' if by else '')
 
-# %% ../../nbs/cleaning/04_suspects.ipynb #1f1cdd3f
+# %% ../../nbs/cleaning/04_suspects.ipynb #62f418fe
 def suspects_table(self):
     "The queue as a DataFrame, the images without a reason left out."
     import pandas as pd
@@ -134,7 +134,8 @@ def suspects_table(self):
     rows = [(i, images.paths[i].relative_to(images.root).as_posix() if images.paths[i].is_relative_to(images.root)
              else images.paths[i].name, images.splits[i], images.labels[i],
              images.vocab[images.preds[i]] if images.has_probs[i] else '', images.losses[i],
-             self.reasons[i][0].kind, '; '.join(r.words for r in self.reasons[i])) for i in self.order if self.reasons[i]]
+             self.reasons[i][0].kind, '; '.join(r.words for r in self.reasons[i]))
+            for i in self.order if self.reasons[i]]
     columns = ['image', 'file', 'split', 'label', 'prediction', 'loss', 'reason', 'why']
     return pd.DataFrame(rows, columns=columns).set_index('image')
 

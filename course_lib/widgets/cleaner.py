@@ -6,9 +6,9 @@
 __all__ = ['STATES', 'FILTERS', 'ACROSS', 'TILE', 'FOOT', 'MOST_BYTES', 'PORTION', 'PAUSE', 'MOST_ROWS', 'AT_MOST', 'FEW',
            'ON_SHEET', 'MOMENT', 'ImageClassifierCleaner', 'state_of', 'all_states', 'Masks', 'Filters', 'Gallery',
            'why_read_only', 'version', 'sayable', 'better_words', 'card_of', 'contact_sheet', 'small_jpeg', 'jpeg_html',
-           'cleaner_words', 'Pictures', 'Finder', 'plan_panel', 'report_panel', 'check_numbers', 'DecisionRequests',
-           'GalleryRequests', 'PlanRequests', 'Told', 'CleanerView', 'FindingView', 'ImageCleaner', 'cleaner_fns',
-           'cleaner_delete', 'cleaner_change']
+           'cleaner_words', 'Pictures', 'Finder', 'lost_pairs', 'lost_words', 'plan_panel', 'report_panel',
+           'check_numbers', 'DecisionRequests', 'GalleryRequests', 'PlanRequests', 'Told', 'CleanerView', 'FindingView',
+           'ImageCleaner', 'cleaner_fns', 'cleaner_delete', 'cleaner_change']
 
 # %% ../../nbs/widgets/07_cleaner.ipynb #b824fe1f
 import base64
@@ -49,7 +49,7 @@ def all_states(session) -> np.ndarray:
     "The state of each image, as a number: its place in `STATES`."
     return np.array([_CODES[state_of(session, i)] for i in range(len(session.images))], np.int8)
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #13621283
+# %% ../../nbs/widgets/07_cleaner.ipynb #2160f932
 FILTERS = ('label', 'split', 'reason', 'state')
 _SPLITS = {'train': 'training', 'valid': 'validation', '': 'neither'}
 
@@ -69,10 +69,16 @@ class Masks:
     def __init__(self, suspects):
         self.n = len(suspects.images)
         self.states = np.zeros(self.n, np.int8)  # places in `STATES`
-        self.masks = dict(label=_places(suspects.images.labels), split=_places(suspects.images.splits))
+        self.masks = dict(split=_places(suspects.images.splits))
+        self.rename(suspects.images.labels)
         self.take(suspects)
 
     def of(self, name) -> dict: return _state_masks(self.states) if name == 'state' else self.masks[name]
+
+    def rename(self, labels):
+        "These are the labels now."
+        if 'label' in self.masks and labels == self.labels: return
+        self.labels, self.masks['label'] = labels, _places(labels)
 
     def take(self, suspects):
         "These are the reasons now."
@@ -362,7 +368,31 @@ class Finder(threading.Thread):
             if not over: self.heard, self.passed = heard, passed
         if over: heard(self)
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #d142f5bc
+# %% ../../nbs/widgets/07_cleaner.ipynb #f486e552
+def lost_pairs(
+    suspects,  # `Suspects`
+    states,    # (N,) places in `STATES`
+) -> list:     # of lists of numbers
+    "Groups of near-duplicates of which every one is to be deleted or in the trash, and not all are in the trash."
+    group = {}
+    for i, reasons in enumerate(suspects.reasons):
+        for twin in (r.twin for r in reasons if r.twin is not None):
+            few, many = sorted((group.setdefault(i, {i}), group.setdefault(twin, {twin})), key=len)
+            if few is many: continue
+            many |= few
+            group |= dict.fromkeys(few, many)
+    going, marked = np.isin(states, [_CODES['delete'], _CODES['trash']]), states == _CODES['delete']
+    groups = [sorted(o) for o in {id(o): o for o in group.values()}.values()]
+    return [o for o in groups if going[o].all() and marked[o].any()]
+
+def lost_words(
+    files,  # names of the files of one group
+) -> str:
+    "That none of a group would stay."
+    if len(files) == 2: return f'both pictures of this pair would go: {files[0]} and {files[1]}'
+    return f'all {len(files)} pictures that look the same would go: {", ".join(files[:4])}{" …"*(len(files) > 4)}'
+
+# %% ../../nbs/widgets/07_cleaner.ipynb #cddfc504
 MOST_ROWS = 200
 
 def _files(n): return f'{n} file{"s"*(n != 1)}'
@@ -376,14 +406,17 @@ def _ask_words(plan):
     return f'Move {" and ".join(moves)}?' if moves else ''
 
 def plan_panel(
-    plan,  # DataFrame, from `CleaningSession.plan`
+    plan,       # DataFrame, from `CleaningSession.plan`
+    lost=(),    # groups of files that look the same and would all go
 ) -> dict:
     "A plan for the browser."
     ask, bad = _ask_words(plan), int((plan.problem != '').sum())
     later = '. Nothing has moved yet, and it can be restored later.'
     sentence = ask.replace('Move', 'Applying this plan moves').replace('?', later)
-    if bad: sentence += f' {_files(bad)} cannot be moved: the last column says why.'
-    columns = ['action', 'file', 'to', 'reason', 'problem']
+    if bad: sentence += f' {_files(bad)} cannot be moved: the column "problem" says why.'
+    sentence += ''.join(f'\n⚠ {lost_words(o)}' for o in lost[:5])
+    if len(lost) > 5: sentence += f'\nand {len(lost) - 5} more such groups'
+    columns = ['action', 'file', *['problem']*bool(bad), 'to', 'reason']
     worst_first = plan.sort_values('problem', ascending=False, kind='stable')[columns]
     rows = worst_first.head(MOST_ROWS).astype(str).values.tolist()
     return dict(kind='plan', rows=rows, more=max(0, len(plan) - MOST_ROWS), columns=columns, can=bool(ask), ask=ask,
@@ -411,7 +444,7 @@ def check_numbers(ids, n):
     bad = [i for i in ids if not isinstance(i, (int, np.integer)) or not 0 <= i < n]
     if bad: raise ValueError(f'there is no image {bad[0]!r}: the numbers go from 0 to {n - 1}')
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #dbb0bc9a
+# %% ../../nbs/widgets/07_cleaner.ipynb #a2164133
 class DecisionRequests:
     "Decisions about `self.session`."
     def _seen(self, marks):
@@ -433,6 +466,17 @@ class DecisionRequests:
         n = len(self._act(act, ids, to, reason))
         self.touched = True
         if n > 1: self.said = f'{_images(n)} {_DONE[act].format(to=to)}'
+        if act == 'delete' and any(self._twins(i) for i in ids): self._say_lost(ids)
+
+    def _twins(self, i): return [r.twin for r in self.suspects.reasons[i] if r.twin is not None]
+    def _lost(self): return lost_pairs(self.suspects, all_states(self.session))
+    def _names(self, group): return [_short(self.session.images, self.session.path(i)) for i in group]
+    def _say_lost(self, ids):
+        "Say at once when with these none of a group of near-duplicates would stay."
+        lost = [o for o in self._lost() if set(o) & set(ids)]
+        if not lost: return
+        words = lost_words(self._names(lost[0])) if len(lost) == 1 else f'of {len(lost)} pairs both pictures would go'
+        self.said = '; '.join([*[self.said]*bool(self.said), f'⚠ {words}'])
 
     def do_pair(self, keep, drop):
         "Keep one of two that look the same, delete the other."
@@ -492,10 +536,12 @@ class GalleryRequests:
     def do_look(self): self.message, self.said = self.kept
     def do_rest(self): self.do_look()
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #ce156d8c
+# %% ../../nbs/widgets/07_cleaner.ipynb #2c46d211
 class PlanRequests:
     "Plan, apply and restore."
-    def do_plan(self): self.panel = plan_panel(self.session.plan()) | dict(view=self.asker)
+    def do_plan(self):
+        lost = [self._names(o) for o in self._lost()]
+        self.panel = plan_panel(self.session.plan(), lost) | dict(view=self.asker)
     def do_unplan(self):
         self.panel = None
         self.do_look()
@@ -527,7 +573,7 @@ class PlanRequests:
         try: yield
         finally: over.set(); thread.join()
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #8cc5f970
+# %% ../../nbs/widgets/07_cleaner.ipynb #4e237997
 AT_MOST = 1.   # seconds that a widget with few images waits for the files to be looked at before it appears
 FEW = 300      # images
 ON_SHEET = 18  # pictures in the still one
@@ -542,6 +588,7 @@ class Told:
 
     def describe(self):
         self.gallery.states = all_states(self.session)
+        self.gallery.rename([self.session.label(i) for i in range(len(self.images))])
         told = self._told(self.gallery.shown) | self._filters() | self._session()
         return sayable(told | dict(said=self.said, goto=self.goto, panel=self.panel, more=self.more,
                                    looking=self._looking()))
@@ -634,9 +681,10 @@ class FindingView(CleanerView):
             self.gallery.renew()
             self.refresh()
 
-# %% ../../nbs/widgets/07_cleaner.ipynb #a334cecf
+# %% ../../nbs/widgets/07_cleaner.ipynb #7d3e0dcd
 class ImageCleaner(FindingView):
     "A grid of images to keep, delete or relabel, the most suspicious ones first."
+    own, session, finder, pictures = False, None, None, None  # until they are made: its data may be refused
     def __init__(
         self,
         source,          # a Learner, Interpretation, folder, CSV file, DataFrame, `ImageSet` or `CleaningSession`
@@ -661,10 +709,10 @@ class ImageCleaner(FindingView):
 
     def close(self):
         "End the widget and its threads. What was decided stays written down."
-        self.finder.stop.set()
-        self.pictures.close()
+        if self.finder: self.finder.stop.set()
+        if self.pictures: self.pictures.close()
         super().close()
-        if self.own: self.session.close()
+        if self.own and self.session: self.session.close()
 
 # %% ../../nbs/widgets/07_cleaner.ipynb #fcb1c1f3
 def _there(session, state):

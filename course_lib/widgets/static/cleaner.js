@@ -197,10 +197,11 @@ class ClassMenu {
   constructor(chosen, closed) {
     Object.assign(this, {chosen, closed});
     this.list = el('div', {class: 'cw-menu-list', role: 'menu', 'aria-label': 'classes'});
+    this.problem = el('div', {class: 'cw-menu-problem', role: 'alert', hidden: true});
     this.name = el('input', {type: 'text', class: 'cw-text', placeholder: 'new class…', 'aria-label': 'name of a new class', maxlength: 100});
     const add = el('form', {class: 'cw-row', onsubmit: e => { e.preventDefault(); this.choose(this.name.value.trim()); }}, this.name,
       el('button', {class: 'cw-button'}, 'Add'));
-    this.node = el('div', {class: 'cw-menu', hidden: true}, this.list, add);
+    this.node = el('div', {class: 'cw-menu', hidden: true}, this.list, add, this.problem);
     this.node.addEventListener('focusout', e => { if (!this.node.contains(e.relatedTarget)) this.hide(); });
     this.node.addEventListener('keydown', e => this.key(e));
   }
@@ -209,6 +210,8 @@ class ClassMenu {
       'aria-current': name === present ? 'true' : null, onclick: () => this.choose(name)},
       el('kbd', {}, k < 9 ? String(k + 1) : ''), name, name === present ? el('i', {}, ' as given') : null)));
     this.name.value = '';
+    this.problem.hidden = true;
+    this.classes = classes;
     this.node.hidden = false;
     (this.list.firstChild || this.name).focus();
   }
@@ -217,12 +220,28 @@ class ClassMenu {
     const by = {ArrowDown: 1, ArrowUp: -1}[e.key];
     if (e.key === 'Escape') { this.hide(); this.closed(); }
     else if (by && at >= 0) items[(at + by + items.length) % items.length].focus();
-    else if (/^[1-9]$/.test(e.key) && document.activeElement !== this.name) items[Number(e.key) - 1]?.click?.();
+    else if (/^[1-9]$/.test(e.key) && e.key <= this.list.children.length && document.activeElement !== this.name) items[e.key - 1].click();
+    else if (this.begins(e)) { this.name.focus(); return e.stopPropagation(); }  // the letter goes there
     else return e.key.length === 1 || e.key === 'Enter' ? e.stopPropagation() : null;  // a letter here is no command
     e.preventDefault();
     e.stopPropagation();
   }
-  choose(name) { if (name) { this.hide(); this.closed(); this.chosen(name); } }
+  /** Whether a key is the first letter of a new name. */
+  begins(e) { return e.key.length === 1 && e.key !== ' ' && !e.ctrlKey && !e.metaKey && !e.altKey && this.list.contains(e.target); }
+  /** With a new name it stays open until Python has taken the name. */
+  choose(name) {
+    if (!name) return;
+    const fresh = !this.classes.includes(name);
+    if (!fresh) { this.hide(); this.closed(); }
+    this.chosen(name, fresh);
+  }
+  taken() { if (!this.node.hidden) { this.hide(); this.closed(); } }
+  refused(why) {
+    if (this.node.hidden) return;
+    setText(this.problem, why);
+    this.problem.hidden = false;
+    this.name.focus();
+  }
   hide() { this.node.hidden = true; }
 }
 
@@ -260,7 +279,8 @@ class PlanDialog {
   }
   table({rows, more, columns}) {
     if (!rows.length) return el('p', {class: 'cw-note'}, '');
-    const row = r => el('tr', {class: r[4] ? 'cw-bad' : ''}, ...r.map((text, k) => el('td', {title: text}, k === 4 && text ? `⚠ ${text}` : text)));
+    const bad = columns.indexOf('problem'), cell = (text, k) => el('td', {title: text}, k === bad && text ? `⚠ ${text}` : text);
+    const row = r => el('tr', {class: r[bad] ? 'cw-bad' : ''}, ...r.map(cell));
     const head = el('tr', {}, ...columns.map(c => el('th', {}, c)));
     const table = el('table', {class: 'cw-plan-table'}, el('thead', {}, head), el('tbody', {}, ...rows.map(row)));
     return el('div', {class: 'cw-plan-scroll', tabindex: '0'}, table, more ? el('p', {class: 'cw-note'}, `and ${more} more`) : null);
@@ -353,7 +373,7 @@ class CleanerView {
     this.looking = el('span', {class: 'cw-note', role: 'status'});
     this.grid = new CardGrid(this.store, {onchange: () => this.moved(), onturn: (by, land) => this.turn(by, land), onopen: () => this.openZoom(),
       quick: [['✓', 'keep'], ['✕', 'delete'], ['→', 'relabel']].map(([sign, act]) => [sign, act, k => this.quick(k, act)])});
-    this.menu = new ClassMenu(name => this.relabel(name), () => this.focusGrid());
+    this.menu = new ClassMenu((name, fresh) => fresh ? this.relabelNew(name) : this.relabel(name), () => this.focusGrid());
     this.plan = new PlanDialog(send);
     this.help = helpDialog();
     this.help.addEventListener('close', () => this.focusGrid());
@@ -365,7 +385,9 @@ class CleanerView {
     const decide = (act, words, key) => button(words, () => this.decide(act), {title: key});
     this.zoomButtons = [decide('keep', '✓ Keep', 'K'), decide('delete', '✕ Delete', 'D')];
     this.zoomClasses = el('div', {class: 'cw-row'});
-    this.zoom = new ZoomDialog(this.store, {foot: [...this.zoomButtons, this.zoomClasses], under: (item, other) => this.choiceOfTwo(item, other),
+    this.zoomSaid = el('div', {class: 'cw-zoom-said'});
+    const foot = [...this.zoomButtons, this.zoomClasses, this.zoomSaid];
+    this.zoom = new ZoomDialog(this.store, {foot, under: (item, other) => this.choiceOfTwo(item, other),
       onturn: by => this.grid.step(by), onclose: () => this.focusGrid()});
   }
   buttons() {
@@ -390,7 +412,7 @@ class CleanerView {
     this.follow.setAttribute('aria-label', 'next page');
   }
   layout() {
-    this.said = el('span', {class: 'cw-note cw-cleaner-said'});
+    this.said = el('div', {class: 'cw-cleaner-said'});
     this.pageText = el('span', {class: 'cw-count'});
     this.stale = el('button', {type: 'button', class: 'cw-button', hidden: true, onclick: () => { this.line.send('renew'); this.focusGrid(); }});
     const group = (...nodes) => el('div', {class: 'cw-group'}, ...nodes);
@@ -399,9 +421,11 @@ class CleanerView {
       group(this.keep, this.remove, menu, this.clear, this.restore), group(this.undo, this.redo),
       group(this.nextButton, this.selectAll, this.zoomButton));
     const top = el('div', {class: 'cw-cleaner-top'}, this.progress.node, this.planButton, this.helpButton);
-    const pager = el('div', {class: 'cw-row cw-pager'}, this.prev, this.pageText, this.follow, this.stale, this.said);
+    const line = el('div', {class: 'cw-cleaner-line'}, this.said, this.looking, this.more);
+    const pager = el('div', {class: 'cw-row cw-pager'}, this.prev, this.pageText, this.follow, this.stale);
     this.root.body(el('div', {class: 'cw-cleaner-body'}, this.banner, top, this.notes.node, this.filters.node,
-      el('div', {class: 'cw-row'}, this.more, this.looking), this.tools, this.grid.box, pager), this.zoom.node, this.plan.node, this.help);
+      this.tools, line, this.grid.box, pager), this.zoom.node, this.plan.node, this.help);
+    this.said.after(this.root.message);  // where the eye is
   }
 
   // What Python says
@@ -418,7 +442,24 @@ class CleanerView {
     this.plan.show(s.panel, s.panel?.view === this.line.name);
     this.follower(s);
     this.moved();
-    if (s.message) this.root.warn(s.message); else this.root.warn('');
+    this.answered(s);
+    this.warn(s.message);
+  }
+  /** A decision has come back: one that was refused leads back to its picture. */
+  answered(s) {
+    const {sent} = this;
+    if (!sent || s.ack !== sent.id) return;
+    this.sent = null;
+    const at = this.grid.placeOf(sent.i);
+    if (sent.fresh && s.message) this.menu.refused(s.message);
+    else if (sent.fresh) { this.menu.taken(); this.onwards(sent); }
+    else if (s.message && at >= 0 && this.grid.at === at + 1) this.grid.go(at, {focus: !this.dialog});
+  }
+  /** What went wrong takes the place of what was said; where a dialog lies over it, there too. */
+  warn(text) {
+    this.root.warn(text);
+    this.said.hidden = Boolean(text);
+    setText(this.zoomSaid, text || this.said.textContent);
   }
   showGrid(s) {
     const items = s.cards.map(o => this.hopes.has(o.i) ? {...o, ...this.hopes.get(o.i)} : o);
@@ -446,8 +487,7 @@ class CleanerView {
     setText(this.pageText, s.found ? `${first}–${last} of ${s.found} · page ${s.page + 1} of ${s.pages}` : 'nothing to show');
     this.stale.hidden = !s.stale;
     setText(this.stale, `↻ ${counted(s.stale, 'image')} no longer belong${s.stale === 1 ? 's' : ''} here: renew`);
-    setText(this.said, s.said);
-    if (s.said) this.root.say(s.said);
+    this.tell(s.said);
   }
   enable(s) {
     const off = Boolean(s.read_only), none = !s.cards.length, trashed = this.grid.targets.some(o => o.status === 'trash' || o.status === 'moved');
@@ -486,7 +526,7 @@ class CleanerView {
     setText(this.remove, n > 1 ? `✕ Delete ${n}` : '✕ Delete');
     if (this.zoom.open) this.showZoom();
   }
-  busy(busy) { this.root.warn(busy && this.plan.bar.hidden ? BUSY : this.state.message); }
+  busy(busy) { this.warn(busy && this.plan.bar.hidden ? BUSY : this.state.message); }
   /** The eyes come back from elsewhere: files may have moved meanwhile. */
   entered(e) { if (!this.root.root.contains(e.relatedTarget) && this.line.idle) this.line.latest('look'); }
 
@@ -506,17 +546,41 @@ class CleanerView {
     this.tell('Not taken: this picture had only just appeared.');
     return true;
   }
-  tell(text) { setText(this.said, text); this.root.say(text); }
+  tell(text) {
+    setText(this.said, text);
+    setText(this.zoomSaid, text);
+    if (text) this.root.say(text);
+  }
+  /** Whether nothing can be decided about these, and then why. */
+  outOfReach(items) {
+    if (items.some(o => ['here', 'moved'].includes(o.status))) return false;
+    const one = items.length === 1, trashed = items.some(o => o.status === 'trash');
+    const where = one ? 'This picture is in the trash' : 'These pictures are in the trash or gone';
+    this.warn('');
+    this.tell(trashed ? `${where}: Restore first.` : one ? 'Its file is gone.' : 'Their files are gone.');
+    return true;
+  }
   /** A decision on what is selected, or on the picture in focus; after one picture it goes on to the next. */
   decide(act, to = '', e = null, {stay = false} = {}) {
     const items = this.grid.targets, many = this.grid.selected.size > 0;
-    if (e?.repeat || !items.length || this.state.read_only || this.covered || this.tooSoon()) return;
-    this.line.send('decide', {act, to, marks: items.map(o => [o.i, o.v])});
+    if (!this.may(items, e)) return;
+    this.sent = {id: this.line.send('decide', {act, to, marks: items.map(o => [o.i, o.v])}), i: items[0].i};
     for (const o of items) if (['here', 'moved'].includes(o.status)) this.hopes.set(o.i, this.hope(o, act, to));
     this.showGrid(this.state);
     this.restSoon();
-    if (many) this.grid.letGo();
-    else if (!stay && act !== 'clear') this.advance();
+    if (!stay && act !== 'clear' || many) this.onwards({many});
+  }
+  may(items, e) {
+    if (e?.repeat || !items.length || this.state.read_only || this.covered) return false;
+    return !this.tooSoon() && !this.outOfReach(items);
+  }
+  onwards({many}) { if (many) this.grid.letGo(); else this.advance(); }
+  /** To a class that is new, whose name Python may refuse: it goes on when the answer is here. */
+  relabelNew(to) {
+    const items = this.grid.targets, many = this.grid.selected.size > 0;
+    if (!this.may(items, null)) return;
+    this.sent = {id: this.line.send('decide', {act: 'relabel', to, marks: items.map(o => [o.i, o.v])}), i: items[0].i, fresh: true, many};
+    this.restSoon();
   }
   /** What Python will make of a decision: to relabel to the class it has is to keep. */
   hope(item, act, to) { return {act: act === 'clear' ? '' : act === 'relabel' && to === item.now ? 'keep' : act, to, done: false}; }
@@ -553,7 +617,7 @@ class CleanerView {
     const ids = this.grid.targets.filter(o => o.status === 'trash' || o.status === 'moved').map(o => o.i);
     if (ids.length) this.line.send('restore', {ids});
   }
-  askPlan() { if (!this.state.read_only && !this.dialog) { this.line.send('plan'); this.root.warn(''); } }
+  askPlan() { if (!this.state.read_only && !this.dialog) { this.line.send('plan'); this.warn(''); } }
   openHelp() { if (!this.help.open && !this.dialog) { this.help.showModal(); this.help.focus(); } }
   openMenu() {
     if (this.state.read_only || !this.grid.targets.length) return;
@@ -598,7 +662,8 @@ class CleanerView {
     return [el('div', {class: 'cw-row'}, b, item.better ? el('span', {class: 'cw-better'}, `★ ${item.better}`) : null)];
   }
   pair(keep, drop) {
-    if (this.state.read_only || this.tooSoon()) return;
+    if (this.state.read_only || this.tooSoon() || this.outOfReach([keep]) || this.outOfReach([drop])) return;
+    this.zoom.node.focus();  // the button that was pressed is about to be another one
     this.line.send('pair', {keep: [keep.i, keep.v], drop: [drop.i, drop.v]});
     this.restSoon();
   }

@@ -192,7 +192,7 @@ class ImageList {
   addCard() {
     const k = this.cards.length, card = new ConfusionCard(this.store, {quick: [['⌕', 'show it large', () => { this.go(k); this.onopen(); }]]});
     card.node.addEventListener('click', e => this.clicked(k, e));
-    card.node.addEventListener('dblclick', () => this.onopen());
+    card.node.addEventListener('dblclick', () => this.doubled(k));
     card.node.addEventListener('focus', () => { if (this.at !== k) this.go(k, {focus: false}); });
     this.cards.push(card);
     this.node.append(card.node);
@@ -208,11 +208,19 @@ class ImageList {
   pictures() { this.items.forEach((_, k) => this.cards[k].paint()); }
   clicked(k, e) {
     const place = this.first + k;
+    if (e.detail > 1 && this.last?.place === place) return;  // the second half of a double click
+    this.last = {place, selected: new Set(this.selected), anchor: this.anchor};
     if (e.shiftKey) this.range(this.anchor, place);
     else if (e.ctrlKey || e.metaKey) this.toggle(place);
-    else if (this.selected.size === 1 && this.selected.has(place) && e.detail < 2) this.selected.clear();
+    else if (this.selected.size === 1 && this.selected.has(place)) this.selected.clear();
     else this.only(place);
     this.go(k);
+  }
+  /** A double click shows a picture large and leaves what is selected as it was. */
+  doubled(k) {
+    if (this.last?.place === this.first + k) Object.assign(this, {selected: this.last.selected, anchor: this.last.anchor, last: null});
+    this.go(k);
+    this.onopen();
   }
   only(place) { this.selected = new Set([place]); this.anchor = place; }
   toggle(place) { if (!this.selected.delete(place)) this.selected.add(place); this.anchor = place; }
