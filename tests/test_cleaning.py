@@ -533,6 +533,7 @@ def test_the_second_notebook_can_only_look(root):
         assert child.stdout.readline() == '\n'
         s = opened(root)
         assert s.read_only and f'process {child.pid}, is cleaning this folder since' in s.notes[0]
+        assert 'shut down the kernel' in s.notes[0]
         assert s.decision(0).act == 'keep' and len(s.plan()) == 0 and s.check().ok
         for f in (lambda: s.keep(1), s.undo, s.apply, s.restore):
             with pytest.raises(ReadOnly, match=f'process {child.pid}'): f()

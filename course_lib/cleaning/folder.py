@@ -99,7 +99,7 @@ class _Prints:
         "The SHA-256 of an image's file, as it is now."
         return self._sha(self.path(i))
 
-# %% ../../nbs/cleaning/06b_folder.ipynb #00a80aba
+# %% ../../nbs/cleaning/06b_folder.ipynb #8e3325f2
 class ReadOnly(OSError):
     "A session that may not change anything; the message says why."
 
@@ -118,7 +118,8 @@ class _Opening:
             self.home.mkdir(parents=True, exist_ok=True)
             if who := self.lock.take() or self._neighbour():
                 self.lock.free()
-                return f'You can look but not decide: {who}.'
+                return (f'You can look but not decide: {who}. To go on here, shut down the kernel of that notebook '
+                        '(under Running, at the left), then run this cell again.')
             self.journal = Journal(self.home/'journal.jsonl')
         except OSError as e:
             self.lock.free()
