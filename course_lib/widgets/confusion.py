@@ -28,11 +28,13 @@ def matrix_of(
                 errors=errors, total=int(cm.sum()), wrong=int(cm.sum() - cm.trace()),
                 confused=most_confused(cm, range(n))[:MOST])
 
-# %% ../../nbs/widgets/08_confusion.ipynb #e5376a53
-def _file_words(confusions, i):
+# %% ../../nbs/widgets/08_confusion.ipynb #09e5d3ec
+def _file(confusions, i):
+    "The file of an item in words, and whether it is where it was: a cleaner may have moved it."
     ds = confusions.interp.dl.dataset
     path = file_of(ds.items[i], ds.get_x)
-    return f'{path.parent.name}/{path.name}' if path else f'item {i}'
+    if path is None: return f'item {i}', 'here'
+    return f'{path.parent.name}/{path.name}', 'here' if path.exists() else 'gone'
 
 def item_card(
     confusions: Confusions,
@@ -41,9 +43,10 @@ def item_card(
     "What there is to be told about an item."
     actual, pred = int(confusions.targs[i]), int(confusions.preds[i])
     p, q = numbers(confusions.probs[i, [pred, actual]], 4)
-    return dict(i=i, v=0, file=_file_words(confusions, i), label=confusions.vocab[actual], pred=confusions.vocab[pred],
+    file, status = _file(confusions, i)
+    return dict(i=i, v=0, file=file, label=confusions.vocab[actual], pred=confusions.vocab[pred],
                 p=p, q=q, loss=numbers(confusions.losses[i], 4), split='train' if confusions.trained[i] else '',
-                reasons=[], status='here')
+                reasons=[], status=status)
 
 # %% ../../nbs/widgets/08_confusion.ipynb #66cf0e3f
 class Pages:
