@@ -360,6 +360,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'course_lib/cleaning/imageset.py'),
                                               'course_lib.cleaning.imageset._path_of': ( 'cleaning/imageset.html#_path_of',
                                                                                          'course_lib/cleaning/imageset.py'),
+                                              'course_lib.cleaning.imageset._poor': ( 'cleaning/imageset.html#_poor',
+                                                                                      'course_lib/cleaning/imageset.py'),
                                               'course_lib.cleaning.imageset._read_csv': ( 'cleaning/imageset.html#_read_csv',
                                                                                           'course_lib/cleaning/imageset.py'),
                                               'course_lib.cleaning.imageset._spread': ( 'cleaning/imageset.html#_spread',

@@ -55,3 +55,12 @@ def test_other_images_of_an_interpretation(tmp_path):
     dl = learn.dls.test_dl(get_image_files(tmp_path/'others'), with_labels=True)
     images = image_set(ClassificationInterpretation.from_learner(learn, dl=dl))
     assert images.root == tmp_path/'others' and images.has_probs.all() and len(images) == 9
+
+
+def test_a_model_that_knows_nothing_is_spoken_of(tmp_path):
+    draw_bears(tmp_path/'bears', n=4, size=40)
+    learn = learner(tmp_path/'bears', parent_label)
+    head = [m for m in learn.model.modules() if hasattr(m, 'out_features')][-1]
+    head.weight.data.zero_()  # all scores are the same, and so is the answer
+    if head.bias is not None: head.bias.data.zero_()
+    assert any('no better than the same answer' in note for note in image_set(learn).notes)

@@ -149,6 +149,15 @@ def _valid_probs(learn, known, paths):
     if not paths: return np.zeros((0, len(learn.dls.vocab)), np.float32)
     return learn.get_preds(ds_idx=1)[0].float().numpy()
 
+# %% ../../nbs/cleaning/03_imageset.ipynb #26fdb7b6
+def _poor(probs, labels, vocab):
+    "A note, where a model knows no more of the validation images than which class is the most frequent."
+    wrong = sum(vocab[k] != o for k, o in zip(probs.argmax(1), labels, strict=True)) if labels else 0
+    most = max(map(labels.count, vocab), default=0)
+    if not labels or wrong < len(labels) - most: return []
+    return [f'The model is wrong about {wrong} of {len(labels)} validation images, no better than the same answer '
+            'every time: what it says of labels means little before it is trained longer.']
+
 # %% ../../nbs/cleaning/03_imageset.ipynb #4185cb4a
 def _left_out(paths, labels):
     "Image files below the class folders that are not among `paths`, and their classes."
@@ -157,7 +166,7 @@ def _left_out(paths, labels):
     found = {p: label for folder, label in folders.items() for p in _files(folder) if p not in known}
     return list(found), list(found.values())
 
-# %% ../../nbs/cleaning/03_imageset.ipynb #843f6c53
+# %% ../../nbs/cleaning/03_imageset.ipynb #9376e762
 def _from_learner(learn, folds=0, train=None, known=None):
     "The images of a learner; `known` are probabilities of validation images by path."
     (paths, labels), (others, more) = (_items(dl.dataset) for dl in learn.dls.loaders)
@@ -167,6 +176,7 @@ def _from_learner(learn, folds=0, train=None, known=None):
     root = common_root([*paths, *others], [*labels, *more])
     probs, how, notes = _train_probs(learn, folds, train, len(paths))
     vprobs = _valid_probs(learn, known or {}, others)
+    notes = [*notes, *_poor(vprobs, more, [str(v) for v in learn.dls.vocab])]
     rest, names = _left_out([*paths, *others], [*labels, *more])
     none = np.full((len(rest), len(learn.dls.vocab)), np.nan, np.float32)
     if rest: notes = [*notes, f'{len(rest)} more files lie in the class folders and were not used by the learner.']
