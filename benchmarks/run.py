@@ -244,8 +244,42 @@ def cleaner(rounds):
             alone('growth of the kernel', f'{seen["memory"]:.0f} MB', '< 300 MB')]
 
 
+def chance(rounds):
+    "Draws without a relation, in Python and in JupyterLab: see chance.py."
+    def say(what, *more): return json.loads(run(HERE/'chance.py', what, *more)[0][0])
+    print(f'Chance: 10,000 slopes, {3*rounds} rounds of each side in turn; 1,000,000 slopes; 2,000 studies')
+    ms = {k: 1000*v for k, v in say('speed', '--rounds', 3*rounds).items()}
+    many, right = [say('million') for _ in range(rounds)], say('right')
+    def quicker(what, ours, theirs, aim):
+        return what, f'{ms[ours]:.3g} ms', f'{ms[theirs]:.4g} ms', f'1/{ms[theirs]/ms[ours]:.1f}', aim
+    def both(what): return ', '.join(f'{right[what][null]:.3g}' for null in ('gaussian', 'permutation'))
+    return [
+        alone('10,000 null slopes, n = 100', f'{ms["ours"]:.3g} ms', '<= 30 ms'),
+        quicker('the same, against a loop over scipy.stats.linregress', 'ours', 'loop', '<= 1/30'),
+        against('the same, against drawing the random numbers alone', ms['ours'], ms['numbers'], '<= 2', 'ms'),
+        quicker('by permutation, against scipy.stats.permutation_test', 'permuted', 'permutation_test', '<= 1/3'),
+        quicker('the same, against it in batches of 1,000', 'permuted', 'batches', ''),
+        alone('1,000,000 null slopes', f'{min(m["seconds"] for m in many):.2f} s', '<= 3 s'),
+        alone('the same, peak memory', f'{max(m["peak_mb"] for m in many):.0f} MB', '<= 500 MB'),
+        alone('p is uniform: gaussian, permutation (Kolmogorov-Smirnov)', both('uniform'), '> 0.01'),
+        alone('simulated p within two errors of the formula', both('near'), 'about 0.95'),
+        alone('regressions, furthest from statsmodels: 40 tables, Longley',
+              f'{right["tables"]:.0e}, {right["longley"]:.0e}', '<= 1e-8'),
+        *dragging_n(rounds)]
+
+
+def dragging_n(rounds):
+    "PValueSimulator while n is dragged."
+    from widgets import lab
+    if lab.has_browser() is None: return [alone('dragging n of PValueSimulator', 'not measured: no browser', lab.MEND)]
+    seen = json.loads(run(HERE/'chance.py', 'drag', '--rounds', rounds)[0][0])
+    return [alone('drag n of PValueSimulator, 2,000 draws: its histogram', f'{seen["frames/s"]:.3g} frames/s', '>= 20'),
+            alone('the same: new draws, gap, behind',
+                  f'{seen["new/s"]:.3g} times/s, {seen["gap"]:.0f} ms, {seen["behind"]:.0f} ms', '')]
+
+
 PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy, 'descent': descent,
-         'widgets': widgets, 'cleaning': cleaning, 'cleaner': cleaner}
+         'widgets': widgets, 'cleaning': cleaning, 'cleaner': cleaner, 'chance': chance}
 
 if __name__ == '__main__':
     main()

@@ -3,18 +3,21 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/widgets/12_all.ipynb #3f77e8b7
+# %% ../../nbs/widgets/12_all.ipynb #ae1e8f6f
 from .base import CourseWidget
 from .cleaner import ImageClassifierCleaner, ImageCleaner
 from .confusion import ConfusionExplorer
 from .descent import DescentExplorer, animate_descent
 from .fitter import FunctionFitter, QuadraticFitter
 from .interact import interact_plot
+from .lineup import LineUp
 from .matmul import MatmulVisualizer
 from .polynomial import PolynomialFitter
+from .practical import PracticalSignificance
+from .pvalue import PValueSimulator
 from .relu import ReLUFitter
 
-# %% ../../nbs/widgets/12_all.ipynb #aa0aadec
+# %% ../../nbs/widgets/12_all.ipynb #bcfe43ab
 __all__ = ['ConfusionExplorer', 'CourseWidget', 'DescentExplorer', 'FunctionFitter', 'ImageClassifierCleaner',
-           'ImageCleaner', 'MatmulVisualizer', 'PolynomialFitter', 'QuadraticFitter', 'ReLUFitter', 'animate_descent',
-           'interact_plot']
+           'ImageCleaner', 'LineUp', 'MatmulVisualizer', 'PValueSimulator', 'PolynomialFitter', 'PracticalSignificance',
+           'QuadraticFitter', 'ReLUFitter', 'animate_descent', 'interact_plot']

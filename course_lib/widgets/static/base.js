@@ -223,7 +223,8 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
     if (at === null) return;
     e.preventDefault();
     s.dragging = true;
-    take(Number(there(at).toPrecision(12)));
+    const next = Number(there(at).toPrecision(12)), way = Math.sign(at - place(s.value));
+    take(whole && way && Math.round(next) === s.value ? s.value + way : next);  // a small step must not round to none
     rest();
     s.timer = setTimeout(settle, 350);  // a run of key presses is one move
   });

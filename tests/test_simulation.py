@@ -1,0 +1,191 @@
+"""The simulation behind the p-value widget: what moves, what stays, and what a fault leaves."""
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_lib.maths import simulation
+from course_lib.maths.chance import NullSlopes
+from course_lib.maths.regress import fit_line
+from course_lib.maths.simulation import Settings, Simulation, Tally, agreement, draw_within
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(3)
+    x = rng.normal(15, 8, 40)
+    return pd.DataFrame(dict(place=['a']*40, warmth=x, spread=2.5 - .02*x + rng.normal(0, .4, 40)))
+
+
+def drawn(b=500, **options):
+    sim = Simulation(**options)
+    sim.draw(b)
+    return sim
+
+
+@pytest.mark.parametrize('slope', [-.023, .05, 0., 1e-12, -2.])
+@pytest.mark.parametrize('noise', [.01, .49, 30.])
+@pytest.mark.parametrize('n', [3, 100, 3000])
+def test_the_slope_and_the_noise_are_what_was_set(n, slope, noise):
+    sim = Simulation(n=n, slope=slope, noise=noise)
+    line = fit_line(sim.null.x, sim.null.y)
+    assert line.slope == pytest.approx(slope, abs=1e-9*noise) and line.n == n
+    about = math.sqrt((n - 2)/(n - 1))*line.sigma   # n - 1 as in a standard deviation, not the n - 2 of a fit
+    assert about == pytest.approx(noise, rel=1e-6)
+
+
+@pytest.mark.parametrize('name, values', [('n', [300, 3000]), ('noise', [.2, .05])])
+def test_p_falls_though_the_slope_does_not(name, values):
+    sim = drawn()
+    ps = [sim.null.p_analytic]
+    for v in values:
+        sim.set(**{name: v})
+        ps.append(sim.null.p_analytic)
+        assert sim.null.observed == -.023 and sim.count == 500 and 'still −0.023' in sim.moved()
+    assert ps == sorted(ps, reverse=True) and ps[-1] < 1e-6
+
+
+@pytest.mark.parametrize('null', ['gaussian', 'permutation'])
+@pytest.mark.parametrize('tail', ['two', 'less', 'greater'])
+def test_the_tally_is_what_counting_all_at_once_gives(null, tail):
+    rng, sim = np.random.default_rng(1), Simulation(null=null, tail=tail, n=20)
+    for b in rng.integers(1, 300, 20): sim.draw(int(b)); sim.results()
+    tally, draws = sim.tally, sim.null.draws
+    edges = tally.width*np.arange(-tally.side, tally.side + 1)
+    assert np.array_equal(tally.counts, np.histogram(draws, edges)[0]) and tally.counts.sum() == len(draws)
+    assert np.array_equal(tally.tails, np.histogram(draws[sim.null._extreme], edges)[0])
+    r = sim.results()
+    assert (r['extreme'], r['p'], r['error']) == (sim.null.extreme, sim.null.p, sim.null.p_error)
+    at, p, _ = tally.running()
+    assert at[0] == 1 and (np.diff(at) > 0).all()
+    for k, v in zip(at, p, strict=True): assert v == (1 + sim.null._extreme[:k].sum())/(k + 1)
+
+
+def test_draws_do_not_depend_on_the_way_here():
+    "Moved about, undone, cleared: the same settings give the same draws."
+    plain, sim = drawn(800), drawn(300)
+    sim.set(n=50); sim.set(moving=True, n=7); sim.set(slope=.1); sim.set(null='permutation'); sim.set(seed=9)
+    for _ in range(4): sim.undo()
+    sim.clear(); sim.draw(800)
+    assert np.array_equal(sim.null.draws, plain.null.draws)
+    sim.set(seed=1)
+    assert not np.isin(sim.null.draws, plain.null.draws).any()
+
+
+def test_a_slider_on_its_way_is_quick_and_writes_nothing_down(monkeypatch):
+    monkeypatch.setattr(simulation, 'BUDGET', 0)
+    sim = drawn(2000)
+    for n in range(100, 3000, 50): sim.set(moving=True, n=n)
+    assert 10 <= sim.count < 100 and not sim.story.can_undo and sim.wanted == 2000
+    sim.set(n=2950)
+    assert sim.count == 2000 and sim.story.states[1:] == [Settings(n=2950)]
+    sim.undo()
+    assert sim.settings == Settings() and sim.count == 2000
+
+
+def test_more_draws_than_are_kept_come_back_only_where_they_cost_nothing():
+    sim = drawn(9000)
+    sim.set(tail='greater')
+    assert sim.count == 9000
+    sim.set(slope=-.05)
+    assert sim.count == 9000   # Gaussian draws are correlations: the slope does not enter
+    sim.set(n=101)
+    assert sim.count == simulation.KEEP
+    sim.undo()
+    assert sim.count >= simulation.KEEP and np.array_equal(sim.null.draws[:50], drawn(50, slope=-.05, tail='greater').null.draws)
+
+
+def test_undo_and_redo_visit_every_state_in_turn():
+    sim, moves = drawn(10), [dict(n=50), dict(noise=1.), dict(tail='less'), dict(null='permutation'), dict(seed=3)]
+    for m in moves: sim.set(**m)
+    sim.reset()
+    states = list(sim.story.states)
+    assert len(states) == 7 and sim.settings == states[0] and sim.count == 0
+    for k in range(5, -1, -1): sim.undo(); assert sim.settings == states[k] and sim.count == 10
+    for k in range(1, 7): sim.redo(); assert sim.settings == states[k]
+    sim.undo(); sim.set(n=3)
+    assert not sim.story.can_redo
+
+
+def test_own_data_stay_and_come_back(table):
+    sim = Simulation.of(table)
+    line = fit_line(table.warmth, table.spread)
+    assert sim.names == ('warmth', 'spread') and sim.null.p_analytic == pytest.approx(line.p)
+    sim.draw(3000)
+    x, y = sim.shown_points()
+    assert abs(fit_line(x, y).slope - sim.null.draws[-1]) < 1e-6
+    sim.set(noise=5.); assert not sim.settings.own and sim.null.p_analytic > line.p
+    sim.set(null='permutation'); sim.to_data()
+    assert sim.settings.own and np.array_equal(sim.observed_points()[1], table.spread) and sim.settings.null == 'permutation'
+    low, high = sim.middle
+    assert low == np.percentile(table.warmth, 2.5) and f'{high:.3g}' in sim.words()['practical']
+
+
+def test_a_perfect_line_of_own_data_is_shown_but_cannot_be_made():
+    sim = drawn(200, x=[1, 2, 3, 4], y=[2, 4, 6, 8])
+    assert sim.results()['formula'] == 0 and sim.words()['formula'] == 'less than 10⁻³⁰⁰' and sim.power() == ''
+    with pytest.raises(ValueError, match='noise'): sim.set(n=10)
+    assert sim.settings.own and sim.count == 200
+
+
+@pytest.mark.parametrize('change, says', [
+    (dict(warmth='hot'), 'two columns'), (dict(warmth=None), 'two columns'), (dict(warmth=1.), "'warmth'"), (dict(spread=2), "'spread'"),
+    (dict(warmth=np.r_[math.nan, np.arange(39.)]), "'warmth'"), (dict(spread=np.r_[math.inf, np.arange(39.)]), "'spread'")])
+def test_a_table_that_cannot_be_used_is_refused_by_the_name_of_its_column(table, change, says):
+    with pytest.raises(ValueError, match=says): Simulation.of(table.assign(**change))
+
+
+def test_a_column_of_words_is_named(table):
+    with pytest.raises(ValueError, match="'place' holds 'a'"): Simulation.of(table, x='place')
+    with pytest.raises(ValueError, match="no column 'cold'"): Simulation.of(table, y='cold')
+    for rows in (0, 1, 2):
+        with pytest.raises(ValueError, match='3 or more'): Simulation.of(table[:rows])
+    twice = table.set_axis(['place', 'warmth', 'warmth'], axis=1)
+    with pytest.raises(ValueError, match="'warmth'"): Simulation.of(twice, x='warmth', y='warmth')
+
+
+@pytest.mark.parametrize('bad', [
+    dict(n=2), dict(n=200_000), dict(n=2.5), dict(n=None), dict(slope=math.inf), dict(slope=1e7), dict(noise=0), dict(noise=-1),
+    dict(noise=math.nan), dict(tail='both'), dict(null='t'), dict(seed=-1), dict(seed=1.5), dict(sd_y=1), dict(own=False)])
+@pytest.mark.parametrize('moving', [False, True])
+def test_a_bad_setting_changes_nothing(bad, moving):
+    sim = drawn(20)
+    before = sim.null, sim.settings, list(sim.story.states), sim.words()
+    with pytest.raises(ValueError, match=next(iter(bad))): sim.set(moving=moving, **bad)
+    assert (sim.null, sim.settings, sim.story.states, sim.words()) == before
+
+
+def test_agreement_is_right_about_19_times_in_20():
+    agreed = []
+    for seed in range(300):
+        null = NullSlopes(n=30, slope=-.04, seed=seed)
+        null.draw(400)
+        agreed.append(agreement(null.p, null.p_error, null.p_analytic, 400)[0])
+    assert .9 <= np.mean(agreed) <= .985
+
+
+def test_picking_from_a_bar_goes_round_all_of_its_draws():
+    sim = drawn(1000)
+    width, value = sim.tally.width, 4.5*sim.tally.width
+    inside = set(np.flatnonzero(np.abs(sim.null.draws - value) <= width/2).tolist())
+    assert {sim.pick(value, width) for _ in inside} == inside and len(inside) > 20
+    assert abs(sim.null.draws[sim.pick(9.)] - sim.null.draws.max()) < 1e-12   # far out: the nearest
+    sim.set(tail='less')
+    assert sim.shown == sim.count - 1
+
+
+def test_thousands_of_points_are_thinned_and_own_data_evenly():
+    x = np.arange(5000.)
+    sim = drawn(5, x=x, y=np.sin(x))
+    shown = sim.observed_points(100)[0]
+    assert len(shown) == 100 and shown[0] == 0 and shown[-1] == 4999 and len(sim.shown_points(100)[0]) == 100
+    assert len(drawn(5, n=50).observed_points(100)[0]) == 50
+
+
+def test_drawing_stops_when_time_is_up_and_goes_on_where_it_was():
+    null = NullSlopes(n=2000)
+    parts = [draw_within(null, 1000, 0) for _ in range(5)]
+    assert set(parts) == {32} and null.count == 160
+    whole = NullSlopes(n=2000); whole.draw(160)
+    assert np.array_equal(null.draws, whole.draws) and Tally(null).update().counts.sum() == 160
