@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from course_lib.data.fetch import FetchError
-from course_lib.data.kaggle import KaggleError, get_kaggle
+from course_lib.data.kaggle import KaggleError, KaggleSilent, get_kaggle, kaggle_lacks
 from course_lib.settings import SettingsError
 
 FILES = {'train.csv': 'Survived\n1\n', 'images/1.txt': 'x', '.hidden': 'x'}
@@ -237,3 +237,56 @@ def test_nowhere_to_write(home, api, monkeypatch):
 def test_names_that_are_none(home, api, bad):
     with pytest.raises(ValueError, match='last part of its address'): get_kaggle(bad)
     assert api.asked == [] and names(home) == ['settings.ini']
+
+
+# Is it worth trying?
+
+@pytest.fixture
+def bare(home, monkeypatch):
+    "A home folder without a key."
+    for k in [k for k in os.environ if k.startswith('KAGGLE_')]: monkeypatch.delenv(k)
+    for k in ('HOME', 'USERPROFILE'): monkeypatch.setenv(k, str(home))
+    monkeypatch.delenv('XDG_CONFIG_HOME', raising=False)
+    return home
+
+
+@pytest.mark.parametrize('env, there', [
+    ({}, False), ({'KAGGLE_API_TOKEN': 'x'}, True), ({'KAGGLE_API_TOKEN': ''}, False),
+    ({'KAGGLE_USERNAME': 'x'}, False), ({'KAGGLE_KEY': 'x'}, False),
+    ({'KAGGLE_USERNAME': 'x', 'KAGGLE_KEY': 'x'}, True)])
+def test_a_key_in_the_environment(bare, api, monkeypatch, env, there):
+    for k, v in env.items(): monkeypatch.setenv(k, v)
+    assert kaggle_lacks() == ('' if there else 'there is no Kaggle token on this computer') and api.asked == []
+
+
+@pytest.mark.parametrize('file, env, there', [
+    ('.kaggle/access_token', {}, True), ('.kaggle/access_token.txt', {}, True), ('.kaggle/kaggle.json', {}, True),
+    ('.kaggle/credentials.json', {}, True), ('.kaggle/notes.txt', {}, False), ('.kaggle/access_token/x', {}, False),
+    ('.config/kaggle/kaggle.json', {}, True), ('.config/kaggle.json', {}, False),
+    ('xdg/kaggle/kaggle.json', {'XDG_CONFIG_HOME': 'xdg'}, True),
+    ('mine/kaggle.json', {'KAGGLE_CONFIG_DIR': 'mine'}, True),
+    ('.config/kaggle/kaggle.json', {'KAGGLE_CONFIG_DIR': 'mine'}, False),
+    ('.kaggle/access_token', {'KAGGLE_CONFIG_DIR': 'mine'}, True)])
+def test_a_key_in_a_file(bare, api, monkeypatch, file, env, there):
+    for k, v in env.items(): monkeypatch.setenv(k, str(bare/v))
+    (bare/file).parent.mkdir(parents=True)
+    (bare/file).write_text('x')
+    assert (kaggle_lacks() == '') == there
+
+
+def test_looking_for_a_key_imports_nothing(bare, monkeypatch):
+    (bare/'kaggle.py').write_text('raise SystemExit(1)')
+    monkeypatch.delitem(sys.modules, 'kaggle', raising=False)
+    monkeypatch.syspath_prepend(bare)
+    monkeypatch.setenv('KAGGLE_API_TOKEN', 'x')
+    assert kaggle_lacks() == '' and 'kaggle' not in sys.modules
+    monkeypatch.setitem(sys.modules, 'kaggle', None)
+    assert kaggle_lacks() == 'the package kaggle is not installed'
+
+
+def test_silence_is_told_from_an_answer(home, api):
+    for e, kind in ((ConnectionError('Failed to resolve'), KaggleSilent), (HTTPError(500), KaggleError),
+                    (HTTPError(401), KaggleError)):
+        api.get = raises(e)
+        with pytest.raises(KaggleError) as caught: get_kaggle('titanic')
+        assert type(caught.value) is kind

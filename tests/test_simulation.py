@@ -93,7 +93,8 @@ def test_more_draws_than_are_kept_come_back_only_where_they_cost_nothing():
     sim.set(n=101)
     assert sim.count == simulation.KEEP
     sim.undo()
-    assert sim.count >= simulation.KEEP and np.array_equal(sim.null.draws[:50], drawn(50, slope=-.05, tail='greater').null.draws)
+    assert sim.count >= simulation.KEEP
+    assert np.array_equal(sim.null.draws[:50], drawn(50, slope=-.05, tail='greater').null.draws)
 
 
 def test_undo_and_redo_visit_every_state_in_turn():
@@ -117,7 +118,8 @@ def test_own_data_stay_and_come_back(table):
     assert abs(fit_line(x, y).slope - sim.null.draws[-1]) < 1e-6
     sim.set(noise=5.); assert not sim.settings.own and sim.null.p_analytic > line.p
     sim.set(null='permutation'); sim.to_data()
-    assert sim.settings.own and np.array_equal(sim.observed_points()[1], table.spread) and sim.settings.null == 'permutation'
+    assert sim.settings.own and sim.settings.null == 'permutation'
+    assert np.array_equal(sim.observed_points()[1], table.spread)
     low, high = sim.middle
     assert low == np.percentile(table.warmth, 2.5) and f'{high:.3g}' in sim.words()['practical']
 
@@ -130,8 +132,9 @@ def test_a_perfect_line_of_own_data_is_shown_but_cannot_be_made():
 
 
 @pytest.mark.parametrize('change, says', [
-    (dict(warmth='hot'), 'two columns'), (dict(warmth=None), 'two columns'), (dict(warmth=1.), "'warmth'"), (dict(spread=2), "'spread'"),
-    (dict(warmth=np.r_[math.nan, np.arange(39.)]), "'warmth'"), (dict(spread=np.r_[math.inf, np.arange(39.)]), "'spread'")])
+    (dict(warmth='hot'), 'two columns'), (dict(warmth=None), 'two columns'), (dict(warmth=1.), "'warmth'"),
+    (dict(spread=2), "'spread'"), (dict(warmth=np.r_[math.nan, np.arange(39.)]), "'warmth'"),
+    (dict(spread=np.r_[math.inf, np.arange(39.)]), "'spread'")])
 def test_a_table_that_cannot_be_used_is_refused_by_the_name_of_its_column(table, change, says):
     with pytest.raises(ValueError, match=says): Simulation.of(table.assign(**change))
 
@@ -146,8 +149,9 @@ def test_a_column_of_words_is_named(table):
 
 
 @pytest.mark.parametrize('bad', [
-    dict(n=2), dict(n=200_000), dict(n=2.5), dict(n=None), dict(slope=math.inf), dict(slope=1e7), dict(noise=0), dict(noise=-1),
-    dict(noise=math.nan), dict(tail='both'), dict(null='t'), dict(seed=-1), dict(seed=1.5), dict(sd_y=1), dict(own=False)])
+    dict(n=2), dict(n=200_000), dict(n=2.5), dict(n=None), dict(slope=math.inf), dict(slope=1e7),
+    dict(noise=0), dict(noise=-1), dict(noise=math.nan), dict(tail='both'), dict(null='t'), dict(seed=-1),
+    dict(seed=1.5), dict(sd_y=1), dict(own=False)])
 @pytest.mark.parametrize('moving', [False, True])
 def test_a_bad_setting_changes_nothing(bad, moving):
     sim = drawn(20)

@@ -241,7 +241,7 @@ def one_epoch(
     update_coeffs(coeffs, lr)
     return now.item()
 
-# %% ../../nbs/maths/17_scratch.ipynb #26b40d3c
+# %% ../../nbs/maths/17_scratch.ipynb #f38e2bea
 def _check_data(indeps, deps):
     if indeps is None or deps is None:
         raise ValueError('the training rows and their targets are missing: train_model(30, 0.01, trn_indep, trn_dep)')
@@ -275,7 +275,7 @@ def train_model(
     coeffs = model if isinstance(model, Coeffs) else init_coeffs(indeps.shape[1], model, n_hidden, seed)
     for _ in range(epochs):
         coeffs.losses.append(one_epoch(coeffs, lr, indeps, deps, loss))
-        if show: print(f'{coeffs.losses[-1]:.3f}', end='; ', flush=True)
+        if show: print(f'{coeffs.losses[-1]:.3f}', end='; ')
     if show and epochs: print()
     return coeffs
 

@@ -8,14 +8,14 @@ __all__ = ['MOST_N', 'NEARLY', 'SIDE', 'WIDE', 'PLACES', 'SMALL', 'FEW', 'MIDDLE
            'error_words', 'agreement', 'middle_of', 'practical_words', 'change_words', 'Study', 'columns_of',
            'draw_within', 'Drawing', 'Moving', 'Looking', 'Simulation']
 
-# %% ../../nbs/maths/15_simulation.ipynb #80eb876b
+# %% ../../nbs/maths/15_simulation.ipynb #7885437e
 import math
 import time
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from .chance import MOST_POINTS, NullSlopes, _number, _pair, _share, _whole
+from .chance import NullSlopes, _number, _pair, _share, _whole
 from .power import design
 from .regress import check_xy, numbers, spread
 
@@ -229,7 +229,7 @@ class Study:
         facts = dict(n=s.n, slope=s.slope, mean=self.mean, sd=(self.sd_x, sd_of_y(s.slope, s.noise, self.sd_x)))
         return (self.null or NullSlopes()).with_(**facts, **options)
 
-# %% ../../nbs/maths/15_simulation.ipynb #b7add563
+# %% ../../nbs/maths/15_simulation.ipynb #e3a798a4
 def _column(df, name):
     "One column as numbers. Raises ValueError, naming it."
     known = ', '.join(repr(str(c)) for c in df.columns)
@@ -248,7 +248,8 @@ def columns_of(
     names = [name if name is not None else (free.pop(0) if free else None) for name in (x, y)]
     if None in names:
         words = ', '.join(repr(str(c)) for c in df.columns if c not in good) or 'none'
-        raise ValueError(f'two columns of numbers are needed, and there is {len(good)} ({good!r:.80}); not numbers: {words}')
+        raise ValueError(f'two columns of numbers are needed, and there is {len(good)} ({good!r:.80}); '
+                         f'not numbers: {words:.200}')
     said = [f'the column {str(name)!r}' for name in names]
     a, b = check_xy(*(_column(df, name) for name in names), names=said)
     if not spread(b): raise ValueError(f'{said[1]} is {b[0]:g} everywhere: with no spread there is no relation to find')
@@ -301,17 +302,18 @@ class Drawing(Study):
         self.null, self.settings, self.picked, self.tally = null, settings, None, Tally(null)
         if not moving: self.wanted = self.count
 
-# %% ../../nbs/maths/15_simulation.ipynb #f363a000
+# %% ../../nbs/maths/15_simulation.ipynb #cf78ac0b
 class Moving(Drawing):
     "Settings that move, with undo."
     def _changed(self, changes):
         known = set(asdict(self.settings)) - {'own'}
-        if odd := [k for k in changes if k not in known]: raise ValueError(f'{odd[0]!r} cannot be set; choose from {sorted(known)}')
+        if odd := [k for k in changes if k not in known]:
+            raise ValueError(f'{odd[0]!r} cannot be set; choose from {sorted(known)}')
         new = replace(self.settings, **changes)
         moved = any(getattr(new, k) != getattr(self.settings, k) for k in ('n', 'slope', 'noise'))
         return new if new.own and not moved else check_settings(replace(new, own=False), self.sd_x)
     def set(self, moving: bool = False, **changes):
-        "Change settings (n, slope, noise, tail, null, seed); `moving`: on the way, not yet to be kept. Raises ValueError."
+        "Change n, slope, noise, tail, null, seed; `moving`: on the way, not yet to be kept. Raises ValueError."
         if not moving: self._leave()
         self._go(new := self._changed(changes), self.wanted, moving)
         if not moving: self.story.add(new)
@@ -367,8 +369,9 @@ class Looking(Moving):
         keep = np.linspace(0, len(x) - 1, most).astype(int) if self.settings.own else slice(most)
         return x[keep], y[keep]
 
-# %% ../../nbs/maths/15_simulation.ipynb #5cdeddbb
-TAIL_WORDS = {'two': 'at least as far from 0, on either side', 'less': 'this low or lower', 'greater': 'this high or higher'}
+# %% ../../nbs/maths/15_simulation.ipynb #a6e3d153
+TAIL_WORDS = {'two': 'at least as far from 0, on either side', 'less': 'this low or lower',
+              'greater': 'this high or higher'}
 
 class Simulation(Looking):
     "Draws of slopes without a relation, beside what was observed."
@@ -388,15 +391,18 @@ class Simulation(Looking):
         null = self.null_of(old) if not old.own else self.data.with_(tail=old.tail)
         return change_words(old, self.settings, null.p_analytic, self.null.p_analytic)
     def words(self, power: bool = True) -> dict:
-        "Sentences: what was counted, whether it agrees, whether it matters, and how good the study is, which takes longest."
+        "Sentences: what was counted, whether both agree, whether it matters, how good the study is (the slowest)."
         r, null, s = self.results(), self.null, self.settings
         agree, said = agreement(r['p'], r['error'], r['formula'], r['count'], s.null)
-        counted = f'{r["extreme"]:,} of {r["count"]:,} draws are {TAIL_WORDS[s.tail]}' if r['count'] else 'nothing drawn yet'
-        low, high = null.interval
-        return dict(counted=counted, p=error_words(r['p'], r['error']) if r['count'] else '–', formula=p_words(r['formula']),
-                    agree=agree, said=said, moved=self.moved(),
-                    line=f'slope {signed(null.observed)}, 95 % interval {signed(low)} to {signed(high)}, t {signed(null.t)}',
-                    practical=practical_words(null.observed, null.interval, self.middle, self.names), power=self.power() if power else None)
+        counted, p = 'nothing drawn yet', '–'
+        if self.count:
+            counted = f'{r["extreme"]:,} of {self.count:,} draws are {TAIL_WORDS[s.tail]}'
+            p = error_words(r['p'], r['error'])
+        low, high = map(signed, null.interval)
+        return dict(counted=counted, p=p, formula=p_words(r['formula']), agree=agree, said=said, moved=self.moved(),
+                    line=f'slope {signed(null.observed)}, 95 % interval {low} to {high}, t {signed(null.t)}',
+                    practical=practical_words(null.observed, null.interval, self.middle, self.names),
+                    power=self.power() if power else None)
     def power(self) -> str:
         "How often such a study would find the slope, were it the true one, and by how much it would be exaggerated."
         s = self.settings

@@ -45,7 +45,7 @@ def ranges_of(
     steep, most = round_up(max(noise/sim.sd_x, 1.5*abs(s.slope))), round_up(2*noise)
     return dict(n=[3, max(3000, s.n), 0], slope=[-steep, steep, steep/100], noise=[most/50, most, most/100])
 
-# %% ../../nbs/widgets/09_pvalue.ipynb #99b225ff
+# %% ../../nbs/widgets/09_pvalue.ipynb #6e1061a4
 POINTS, PASSING_POINTS = 300, 150   # at rest and while a slider is on its way
 
 def rounded(values, sd) -> list:
@@ -78,8 +78,9 @@ def told_settings(
     "Where everything stands."
     s, null = sim.settings, sim.null
     return dict(values=dict(n=s.n, slope=s.slope, noise=s.noise), tail=s.tail, null=s.null, seed=s.seed, own=s.own,
-                has_data=bool(sim.data), names=sim.names, mean=sim.mean, sd_x=sim.sd_x, unit=null.unit, limits=limits_of(sim),
-                can_undo=sim.story.can_undo, can_redo=sim.story.can_redo, results=readable(sim.results()), words=sim.words(power=not moving))
+                has_data=bool(sim.data), names=sim.names, mean=sim.mean, sd_x=sim.sd_x, unit=null.unit,
+                limits=limits_of(sim), can_undo=sim.story.can_undo, can_redo=sim.story.can_redo,
+                results=readable(sim.results()), words=sim.words(power=not moving))
 
 def readable(results) -> dict:
     "Results without NaN, which JSON does not know."

@@ -166,7 +166,8 @@ class PracticalView {
   placeWords() {
     const w = this.words, name = k => el('b', {}, `${SIGNS[k]} ${k.toUpperCase()}`);
     const of = k => el('div', {class: `cw-said-of cw-place-${k}`}, name(k), el('div', {}, w[k], w[`${k}_far`]));
-    return el('div', {class: 'cw-practical-words'}, el('div', {class: `cw-said-both ${this.state.spread ? '' : 'cw-said-short'}`}, of('a'), of('b')), w.gap, w.rest);
+    const both = el('div', {class: `cw-said-both ${this.state.spread ? '' : 'cw-said-short'}`}, of('a'), of('b'));
+    return el('div', {class: 'cw-practical-words'}, both, w.gap, w.rest);
   }
   bandLegend() {
     this.bands = el('span', {}, 'thick band: the mean of such places, 95 % · thin line: one new place, 95 % · ');
@@ -190,9 +191,10 @@ class PracticalView {
     this.costs = {}; this.average = {};
     const box = (fact, action) => el('td', {}, this.costs[`${fact}_${action}`] = this.costBox(fact, action));
     const row = fact => el('tr', {}, el('th', {scope: 'row'}, CASE_WORDS[fact]), box(fact, 'act'), box(fact, 'dont'));
-    const mean = action => el('td', {}, this.average[action] = el('output', {class: 'cw-average', 'aria-label': `expected cost, ${ACTIONS[action]}`}));
+    const output = action => this.average[action] = el('output', {class: 'cw-average', 'aria-label': `expected cost, ${ACTIONS[action]}`});
+    const mean = action => el('td', {}, output(action)), head = ['the relation:', 'act', 'do not act'].map(t => el('th', {scope: 'col'}, t));
     return el('table', {class: 'cw-costs'}, el('caption', {}, 'What each outcome costs (lives, money …; a gain is below 0)'),
-      el('thead', {}, el('tr', {}, el('th', {scope: 'col'}, 'the relation:'), el('th', {scope: 'col'}, 'act'), el('th', {scope: 'col'}, 'do not act'))),
+      el('thead', {}, el('tr', {}, ...head)),
       el('tbody', {}, row('relation'), row('none'),
         el('tr', {class: 'cw-costs-mean'}, el('th', {scope: 'row'}, 'on average'), mean('act'), mean('dont'))));
   }
@@ -338,7 +340,7 @@ class PracticalView {
     bar.style.visibility = range ? '' : 'hidden';
     if (range) { bar.firstChild.style.left = part(range[0]); bar.firstChild.style.right = `calc(100% - ${part(range[1])})`; }
     const out = said.outside.includes(s.name);
-    setText(words, out ? '⚠ outside' : said.unusual ? '⚠ unusual' : range ? 'data' : '');
+    setText(words, out ? '⚠ outside' : said.unusual ? '⚠ unusual' : range ? 'data' : 'not known');
     words.classList.toggle('cw-warned', out || said.unusual);
   }
   paintPlaces(ctx) {

@@ -300,12 +300,12 @@ function pace(i) {
 
 class PValueView {
   constructor({model, el: holder}) {
-    Object.assign(this, {model, dragging: null, playing: false, asked: null});
+    Object.assign(this, {model, dragging: null, playing: false, owed: new Set()});
     const keys = {' ': () => this.toggle(), r: () => this.do('reset'), c: () => this.do('clear'), 'Ctrl+z': () => this.do('undo'),
       'Ctrl+y': () => this.do('redo'), 'Ctrl+Shift+z': () => this.do('redo')};
     [1, 10, 100, 1000].forEach((b, i) => { keys[i + 1] = () => this.more(b); });
     this.root = makeRoot({model, el: holder}, {label: 'Could it be chance?', keys,
-      hint: 'Keys: 1 2 3 4 draw 1, 10, 100, 1,000; Space play, C clear, Ctrl+Z undo, Ctrl+Y redo, R reset; on the histogram ← → move along the bars'});
+      hint: 'Keys: 1 2 3 4 draw 1, 10, 100, 1,000; Space play, C clear, Ctrl+Z undo, Ctrl+Y redo, R reset; on the histogram ← → along the bars'});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.values = {...this.state.values};
     this.build();
@@ -362,8 +362,10 @@ class PValueView {
   }
 
   // Draws
-  more(b) { this.pause(); this.flush(); this.ask('draw', {b}); }
-  ask(op, args) { this.asked = this.line.send(op, args); this.restSoon(); }
+  more(b) { this.pause(); this.flush(); this.drawn(b); }
+  /** Ask for draws. What Python leaves for a further request is asked for when it has answered. */
+  drawn(b) { this.owed.add(this.line.send('draw', {b})); this.restSoon(); }
+  ask(op, args) { this.owed.clear(); this.line.send(op, args); this.restSoon(); }
   do(what) { this.pause(); this.flush(); this.ask(what); }
   set(values) { this.pause(); this.flush(); this.ask('set', values); }
   flush() { this.sliders.forEach(s => s.flush()); }
@@ -380,7 +382,11 @@ class PValueView {
     if (this.state.results.count >= LOTS) return this.pause();
     const {wait, b} = pace(this.beat++);
     this.due = performance.now() + wait;
-    this.asked = this.line.send('draw', {b});
+    this.beatId = this.line.send('draw', {b});
+  }
+  nextBeat(problem) {
+    if (problem) return this.pause();
+    this.timer = setTimeout(() => this.tick(), Math.max(0, this.due - performance.now()));
   }
   pause() {
     clearTimeout(this.timer);
@@ -447,12 +453,9 @@ class PValueView {
 
   // What Python says
   heard() {
-    const s = this.state, mine = s.ack && s.ack === this.asked;
-    if (mine) {
-      if (s.left && !s.message) this.asked = this.line.send('draw', {b: s.left});
-      else if (this.playing && s.message) this.pause();
-      else if (this.playing) this.timer = setTimeout(() => this.tick(), Math.max(0, this.due - performance.now()));
-    }
+    const s = this.state;
+    if (this.owed.delete(s.ack) && s.left && !s.message) this.drawn(s.left);
+    if (this.playing && s.ack === this.beatId) this.nextBeat(s.message);
     if (this.dragging && s.moving) { this.show(true); return this.soon(); }
     if (!this.dragging) {
       this.values = {...s.values};
@@ -486,7 +489,8 @@ class PValueView {
     setText(this.p, s.words.p);
     setText(this.formula, s.words.formula);
     setText(this.counted, s.words.counted);
-    setText(this.agree, !s.results.count ? 'Press +1, or Play.' : s.words.agree === null ? s.words.said : `${s.words.agree ? '✓' : '≠'} ${s.words.said}`);
+    const sign = s.words.agree === null ? '' : s.words.agree ? '✓ ' : '≠ ';
+    setText(this.agree, s.results.count ? sign + s.words.said : 'Press +1, or Play.');
     setText(this.moved, s.words.moved || 'Move n: the slope stays, p does not.');
     for (const [k, node] of Object.entries(this.words)) if (s.words[k] !== null) setText(node, s.words[k]);
     this.words.power.style.opacity = s.words.power === null ? .35 : 1;   // that of before, until the slider rests
@@ -511,8 +515,9 @@ class PValueView {
     const unit = sdY/s.sd_x, shared = {colours, mean, limits, names}, chance = s.shown_slope === null ? null : s.shown_slope/s.unit*unit;
         this.heap.show(s, {...v, unit, r: v.slope/unit});
     if (heapOnly) return;   // n alone moves no line; its points are Python's
-    this.seen.show({...shared, points: this.moving(s.observed, s.values, v), own: v.slope, other: chance, title: `observed: slope ${signedNumber(v.slope)}`});
-    this.chance.show({...shared, points: [s.chance[0], s.chance[1].map(y => mean[1] + (y - mean[1])*unit/s.unit)], own: chance, other: v.slope,
+    const points = this.moving(s.observed, s.values, v), wider = s.chance[1].map(y => mean[1] + (y - mean[1])*unit/s.unit);
+    this.seen.show({...shared, points, own: v.slope, other: chance, title: `observed: slope ${signedNumber(v.slope)}`});
+    this.chance.show({...shared, points: [s.chance[0], wider], own: chance, other: v.slope,
       title: chance === null ? 'by chance' : `by chance: slope ${signedNumber(chance)}`});
     this.settling.show(s);
   }
