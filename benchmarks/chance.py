@@ -24,9 +24,10 @@ are nearly collinear; counted is the largest relative difference of any coeffici
 
 `drag` moves the slider of n in `PValueSimulator` with 2,000 draws from side to side, as widgets.py does. Frames are
 those in which the histogram changed; the axis and the curve move in the browser. Beside them stands how often a second
-the draws themselves were new, seen by the p-values that were written anew.
+draws came in for a new n.
 """
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -48,15 +49,6 @@ N, DRAWS, MEAN, SD = 100, 10_000, (5, 1.9), (5, .5)
 STUDIES, EACH = 2000, 999
 SHOW = 'from course_lib.widgets.pvalue import PValueSimulator\nPValueSimulator(n=100, draws=2000)'
 SLIDER, HEAP = '.cw-p-sliders input[type=range]', '.cw-p-left > .cw-p-frame canvas'   # n is the first of its sliders
-NOTE = '''() => {
-  window.courseNew = [];
-  new MutationObserver(() => courseNew.push(performance.now())).observe(
-    document.querySelector('.cw-p-numbers'), {subtree: true, childList: true, characterData: true});
-}'''
-NEW = '''() => {
-  const first = courseSeen.moves[0], last = courseSeen.moves.at(-1);
-  return 1000*courseNew.filter(t => first <= t && t <= last).length/(last - first);
-}'''
 
 
 def ours(null='gaussian', draws=DRAWS):
@@ -155,6 +147,24 @@ def right():
             'longley': furthest(known.exog.to_numpy(float), known.endog.to_numpy(float))}
 
 
+class Answers:
+    "When Python's answers with new draws come in at the page, by the browser's clock."
+    def __init__(self, page):
+        self.at, self.session = [], page.context.new_cdp_session(page)
+        self.session.on('Network.webSocketFrameReceived', self.note)
+        self.session.send('Network.enable')
+
+    def note(self, event):
+        data = event['response']['payloadData']
+        if event['response']['opcode'] == 2: data = base64.b64decode(data).decode(errors='replace')
+        if '"moving": true' in data and '"bars"' in data: self.at.append(event['timestamp'])
+
+    def a_second(self):
+        "How often a second they came since the last time this was asked."
+        at, self.at = self.at, []
+        return (len(at) - 1)/(at[-1] - at[0]) if len(at) > 1 else 0.
+
+
 def drag(rounds):
     "The median of each number over the rounds."
     import widgets
@@ -164,8 +174,8 @@ def drag(rounds):
         widgets.write(Path(folder)/'PValueSimulator.ipynb', 'None', side.code)
         server, browser = stack.enter_context(widgets.lab.LabServer(folder)), stack.enter_context(widgets.watching())
         page = widgets.ready(server, browser, side)
-        page.page.evaluate(NOTE)
-        runs = [widgets.drag(page, side) | {'new/s': page.page.evaluate(NEW)} for _ in range(rounds)]
+        answers = Answers(page.page)
+        runs = [widgets.drag(page, side) | {'new/s': answers.a_second()} for _ in range(rounds)]
     return {k: statistics.median(r[k] for r in runs) for k in runs[0]}
 
 

@@ -83,9 +83,9 @@ def test_play_goes_slowly_at_first_and_stops_when_told(page):
     widget = root(page)
     press(widget, '▶ Play')
     seen = set()
-    until(page, lambda: seen.add(sum(bars(widget))) or max(seen) > 8, 'some draws had come')
+    until(page, lambda: seen.add(sum(bars(widget))) or max(seen) > 4, 'some draws had come')
     assert {1, 2, 3} <= seen
-    until(page, lambda: sum(bars(widget)) > 25, 'they came faster')
+    until(page, lambda: sum(bars(widget)) > 14, 'they came faster')
     press(widget, '‖ Pause')
     page.page.wait_for_timeout(500)
     at = told(page, 'count')[0]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOGS', 'MAX_LEVELS', 'STEPS', 'TableReport', 'as_names', 'in_list', 'StepBase', 'Step', 'Drop', 'FillMissing',
-           'Log1p', 'Dummies', 'Scale', 'Interaction', 'Constant', 'step_from_config']
+           'Log1p', 'Dummies', 'Categorify', 'Scale', 'Interaction', 'Constant', 'step_from_config']
 
 # %% ../../nbs/data/11b_steps.ipynb #e6ca6793
 import inspect
@@ -278,19 +278,19 @@ class Log1p(Step):
 
     def did(self): return ', '.join(f'Log{n} = {LOGS[str(self.base)][0]}(1 + {n})' for n in self.cols)
 
-# %% ../../nbs/data/11b_steps.ipynb #f5eaf33f
+# %% ../../nbs/data/11b_steps.ipynb #cdbc64f6
 MAX_LEVELS = 100  # of one column; more is hardly a category
 
 def _level(value): return value if isinstance(value, str) else int(value) if value == int(value) else float(value)
 
-def _levels(table, name):
+def _levels(table, name, each='a column'):
     "The levels of a column in order. Raises `ValueError` where there are none, or far too many."
     cells = column(table, name)
     levels = [_level(o) for o in np.unique(cells[~is_gap(cells)])]
     if not levels: raise ValueError(f'column {name} has no value at all in the training rows: drop it')
     if len(levels) > MAX_LEVELS:
         raise ValueError(f'column {name} has {len(levels)} different values in {len(cells)} rows, and each would be '
-                         'a column: drop it, or make few levels of it first')
+                         f'{each}: drop it, or make few levels of it first')
     return levels
 
 def _left_out(name, levels, without):
@@ -336,7 +336,7 @@ def _like(levels, table, name):
     "A column as what the levels are: words or numbers."
     return (words if isinstance(levels[0], str) else numbers)(table, name)
 
-# %% ../../nbs/data/11b_steps.ipynb #76e6827c
+# %% ../../nbs/data/11b_steps.ipynb #201a78d1
 def _dummies_why(self, name, before, after):
     source, level = self.learned['columns'][name]
     value = self._cells(source, before)[0]
@@ -344,20 +344,25 @@ def _dummies_why(self, name, before, after):
     known = '' if value in self.learned['levels'][source] else ', which is not in the training rows'
     return f'{source} is {in_short(value)}' + (known or ('' if value == level else f', not {in_short(level)}'))
 
+def _strangers(table, name, levels, report, means):
+    "Write down what of a column is missing or no level of the training rows, and what it is taken for."
+    if name not in table: return
+    cells = _like(levels, table, name)
+    gap = is_gap(cells)
+    odd = Counter(_level(o) for o in cells[~gap & ~np.isin(cells, levels)].tolist())
+    if odd: report.unknown[name] = dict(odd)
+    for o, k in odd.items():
+        report.lines.append(f'{name}: {o!r} in {k} {"rows" if k > 1 else "row"} is not among the levels of the '
+                            f'training rows ({in_list(levels)}): {means}.')
+    if gap.any():
+        report.gaps[name] = int(gap.sum())
+        report.lines.append(f'{name}: missing in {at_row(table.rows, gap)}: {means}.')
+
 def _dummies_notice(self, table, report):
+    left = self.learned['left']
     for n, levels in self.learned['levels'].items():
-        if n not in table: continue
-        cells, left = self._cells(n, table), self.learned['left']
-        gap = is_gap(cells)
-        odd = Counter(_level(o) for o in cells[~gap & ~np.isin(cells, levels)].tolist())
         means = f', which reads as {in_short(left[n])}' if n in left else ''
-        if odd: report.unknown[n] = dict(odd)
-        for o, k in odd.items():
-            report.lines.append(f'{n}: {o!r} in {k} {"rows" if k > 1 else "row"} is not among the levels of the '
-                                f'training rows ({in_list(levels)}): 0 in all its columns{means}.')
-        if gap.any():
-            report.gaps[n] = int(gap.sum())
-            report.lines.append(f'{n}: missing in {at_row(table.rows, gap)}: 0 in all its columns{means}.')
+        _strangers(table, n, levels, report, f'0 in all its columns{means}')
 
 def _dummies_did(self):
     d, parts = self.learned, []
@@ -369,6 +374,39 @@ def _dummies_did(self):
     return '. '.join(parts)
 
 Dummies.why, Dummies.notice, Dummies.did = _dummies_why, _dummies_notice, _dummies_did
+
+# %% ../../nbs/data/11b_steps.ipynb #aeb2fd04
+class Categorify(Step):
+    "Replace the levels of a column by their numbers, from 1; 0 is a gap or a level that is new."
+    def __init__(self,
+        cols,  # columns of words, or of few numbers
+    ): super().__init__(cols)
+
+    def learn(self, table):
+        levels = {n: _levels(table, n, 'a level of its own') for n in self.cols}
+        return {'levels': levels, 'gaps': {n: int(is_gap(table[n]).sum()) for n in self.cols}}
+
+    def made(self): return {n: [n] for n in self.learned['levels']}
+
+    def column(self, name, table):
+        levels = self.learned['levels'][name]
+        place = {o: i for i, o in enumerate(levels, 1)}
+        return np.array([place.get(o, 0) for o in _like(levels, table, name).tolist()], float)
+
+    def why(self, name, before, after):
+        levels = self.learned['levels'][name]
+        value = _like(levels, before, name)[0]
+        if is_gap(before[name])[0]: return 'missing: number 0'
+        if value not in levels: return f'{in_short(value)}, which is not in the training rows: number 0'
+        return f'{in_short(value)} is number {after[name][0]:g} of {in_list(levels)}'
+
+    def notice(self, table, report):
+        for n, levels in self.learned['levels'].items(): _strangers(table, n, levels, report, 'number 0')
+
+    def did(self):
+        gaps = self.learned['gaps']
+        return '; '.join(f'{n}: 1 to {len(ls)} for {in_list(ls)}' + (f', 0 for {gaps[n]} gaps' if gaps[n] else '')
+                         for n, ls in self.learned['levels'].items())
 
 # %% ../../nbs/data/11b_steps.ipynb #5c4b4008
 def _shift_and_size(table, name, by):
@@ -455,8 +493,8 @@ class Constant(Step):
     def why(self, name, before, after): return '1 in every row'
     def did(self): return f'{self.name} = 1 in every row'
 
-# %% ../../nbs/data/11b_steps.ipynb #45b825dc
-STEPS = {c.__name__: c for c in (Drop, FillMissing, Log1p, Dummies, Scale, Interaction, Constant)}
+# %% ../../nbs/data/11b_steps.ipynb #720f536d
+STEPS = {c.__name__: c for c in (Drop, FillMissing, Log1p, Dummies, Categorify, Scale, Interaction, Constant)}
 
 def _config(self) -> dict:
     "The step in plain words and numbers."

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'KEYS', 'TableBase', 'TableSteps', 'Origin', 'table_steps_from_config', 'Problem', 'check_table',
-           'check_target', 'read_table', 'table_problems', 'Constant', 'Drop', 'Dummies', 'FillMissing', 'Interaction',
-           'Log1p', 'Scale', 'TableReport']
+           'check_target', 'read_table', 'table_problems', 'Categorify', 'Constant', 'Drop', 'Dummies', 'FillMissing',
+           'Interaction', 'Log1p', 'Scale', 'TableReport']
 
-# %% ../../nbs/data/12_table.ipynb #732f53b5
+# %% ../../nbs/data/12_table.ipynb #ff507f45
 import copy
 import json
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from .columns import (
     Columns, Problem, as_cells, at_row, check_table, check_target, columns_of, holds_numbers, in_short, is_gap,
     is_number, numbers, read_table, table_problems)
 from course_lib.data.steps import (
-    Constant, Drop, Dummies, FillMissing, Interaction, Log1p, Scale, Step, TableReport, as_names, in_list,
+    Categorify, Constant, Drop, Dummies, FillMissing, Interaction, Log1p, Scale, Step, TableReport, as_names, in_list,
     step_from_config)
 from ..progress import say
 
-_all_ = ['Problem', 'check_table', 'check_target', 'read_table', 'table_problems', 'Constant', 'Drop', 'Dummies',
-         'FillMissing', 'Interaction', 'Log1p', 'Scale', 'TableReport']
+_all_ = ['Problem', 'check_table', 'check_target', 'read_table', 'table_problems', 'Categorify', 'Constant', 'Drop',
+         'Dummies', 'FillMissing', 'Interaction', 'Log1p', 'Scale', 'TableReport']
 
 # %% ../../nbs/data/12_table.ipynb #09433bcd
 def _as_numbers(table):

@@ -136,7 +136,7 @@ def error_words(p, error) -> str:
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f'{p:.{digits}f} ± {error:.{digits}f}'
 
-# %% ../../nbs/maths/15_simulation.ipynb #b0c3da8f
+# %% ../../nbs/maths/15_simulation.ipynb #36a09a95
 FEW = 20  # draws, below which the error itself is not known
 
 def _none_agrees(formula, count):
@@ -156,7 +156,7 @@ def agreement(
     if count < FEW: return None, f'{count} draw{"s"*(count > 1)}: too few to compare with the formula.'
     if p*(count + 1) < 1.5: return _none_agrees(formula, count)
     gap = abs(p - formula)/error if error else 0. if abs(p - formula) < 1e-12 else math.inf
-    if gap <= 2: return True, f'They agree within the error: {gap:.1f} errors apart.'
+    if gap <= 2: return True, f'They agree: {gap:.1f} errors apart; up to 2 are to be expected.'
     why = ('the formula expects normal noise, and shuffling does not' if null == 'permutation' and gap > 3 else
            'chance does that about 5 times in 100; draw more')
     return False, f'They are {gap:.1f} errors apart: {why}.'

@@ -328,7 +328,8 @@ class PValueView {
       this.playButton, button('Clear', () => this.do('clear'), {title: 'C: take all draws away; the settings stay'}));
     const curve = toggle('curve of the formula', true, on => { this.heap.curve = on; this.heap.frame.draw(); });
     this.code = codeBox(this.line);
-    const left = el('div', {class: 'cw-p-left'}, el('div', {class: 'cw-p-pair'}, this.seen.node, this.chance.node), draws, this.heap.node,
+    const left = el('div', {class: 'cw-p-left'}, el('div', {class: 'cw-p-pair'}, this.seen.node, this.chance.node,
+      el('div', {class: 'cw-note'}, 'Each with its own line; dashed: the line of the other one.')), draws, this.heap.node,
       el('div', {class: 'cw-row cw-p-under'}, this.readout, curve));
     const panel = this.panel(), words = el('div', {class: 'cw-p-words'}, ...Object.values(this.words), this.code.node);
     const grid = el('div', {class: 'cw-p-grid'}, left, panel, words);
@@ -498,6 +499,9 @@ class PValueView {
       this.said = s.alt;
       this.root.say(s.alt);
       this.heap.frame.canvas.setAttribute('aria-label', `${s.alt} Arrow keys move along the bars.`);
+      this.seen.frame.canvas.setAttribute('aria-label', `observed points with a line of slope ${fmt(s.values.slope, 3)}`);
+      this.chance.frame.canvas.setAttribute('aria-label', s.shown === null ? 'nothing drawn yet' :
+        `draw ${s.shown + 1}, points without a relation, with a line of slope ${fmt(s.shown_slope, 3)}`);
     }
     this.tell();
   }
@@ -506,7 +510,8 @@ class PValueView {
     const s = this.state, k = this.heap.chosen, count = s.results.count;
     if (!count) return setText(this.readout, 'Nothing drawn yet: each draw adds one slope here.');
     if (k !== null && s.bars.counts[k]) return setText(this.readout, `${this.barWords(k)}. Click: see one; again: the next.`);
-    setText(this.readout, `Draw ${whole(s.shown + 1)} of ${whole(count)} is shown (●). Click a bar to see a draw from it.`);
+    const next = count < LOTS ? 'Click a bar to see a draw from it.' : 'Play stops here.';
+    setText(this.readout, `Draw ${whole(s.shown + 1)} of ${whole(count)} is shown (●). ${next}`);
   }
 
   // What the eye sees
