@@ -7,8 +7,9 @@ __all__ = ['COLOURS', 'PIXELS', 'SHARP', 'OUTPUT', 'NO_KERNEL', 'MOST_STILLS', '
            'to_png', 'axes_box', 'numbers', 'still_html', 'still_block', 'explain', 'Requests', 'check_lr',
            'CourseWidget', 'PageWidget']
 
-# %% ../../nbs/widgets/00_base.ipynb #c2afe2a5
+# %% ../../nbs/widgets/00_base.ipynb #561bf3c5
 import io
+import threading
 import traceback
 from importlib.resources import files
 
@@ -129,16 +130,17 @@ def explain(
     where = f' (line {last.lineno}: {last.line})' if last and last.line else ''
     return f'{type(error).__name__}: {error}{where}'
 
-# %% ../../nbs/widgets/00_base.ipynb #9be74dbe
+# %% ../../nbs/widgets/00_base.ipynb #1134a498
 class Requests:
     "Answering what the browser asks, one request after the other."
     passing = {'drag', 'code'}  # requests after which matplotlib draws nothing
 
     def _heard(self, _, content, buffers):
-        name, self._answered = content.pop('op', ''), content.pop('id', None)
-        self.asker = str(self._answered).rpartition('-')[0]  # which view it is: each counts its own requests
-        try: self._answer(name, content)
-        except Exception as e: self.state = {**self.state, 'message': explain(e), 'ack': self._answered}
+        with self.turn:  # JupyterLab sends the first requests to the main thread, and later ones to another
+            name, self._answered = content.pop('op', ''), content.pop('id', None)
+            self.asker = str(self._answered).rpartition('-')[0]  # which view it is: each counts its own requests
+            try: self._answer(name, content)
+            except Exception as e: self.state = {**self.state, 'message': explain(e), 'ack': self._answered}
 
     def _answer(self, name, args):
         self.message = ''
@@ -161,7 +163,7 @@ def check_lr(
         raise ValueError(f'a learning rate is a number above 0, not {lr!r}: try 0.01')
     return float(lr)
 
-# %% ../../nbs/widgets/00_base.ipynb #bf3db97c
+# %% ../../nbs/widgets/00_base.ipynb #fba5eb63
 MOST_STILLS = 4  # pictures that are kept up to date: a cell that is run again leaves one behind each time
 
 class CourseWidget(Requests, anywidget.AnyWidget):
@@ -174,6 +176,7 @@ class CourseWidget(Requests, anywidget.AnyWidget):
     dark = traitlets.Bool(False).tag(sync=True)    # whether the page is dark; the browser says so
 
     def __init__(self, **kwargs):
+        self.turn = threading.RLock()
         super().__init__(**kwargs)
         self.message, self.asker, self._stills, self._answered, self._coding = '', '', [], None, False
         self.on_msg(self._heard)
@@ -188,6 +191,8 @@ class CourseWidget(Requests, anywidget.AnyWidget):
 
     def refresh(self):
         "Tell the browser the present state."
+        with self.turn: self._tell()
+    def _tell(self):
         code = self.code_text() if self._coding else ''
         told = {'code': code, **self.describe(), 'alt': self.alt(), 'colours': COLOURS[self.dark]}
         self.state = {**told, 'message': self.message, 'ack': self._answered}

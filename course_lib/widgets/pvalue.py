@@ -7,9 +7,8 @@ __all__ = ['ROOM', 'POINTS', 'PASSING_POINTS', 'PART', 'limits_of', 'round_up', 
            'told_counts', 'told_settings', 'readable', 'draw_still', 'PValueRequests', 'simulation_of',
            'PValueSimulator']
 
-# %% ../../nbs/widgets/09_pvalue.ipynb #9d25ce39
+# %% ../../nbs/widgets/09_pvalue.ipynb #1ca7290d
 import math
-import threading
 
 from ..figures import figure_html
 from ..maths.simulation import Simulation, sd_of_y, signed
@@ -148,7 +147,7 @@ class PValueRequests:
     def do_data(self): self.sim.to_data()
     def do_rest(self): pass   # all has come to rest: the picture that stays is drawn
 
-# %% ../../nbs/widgets/09_pvalue.ipynb #e2702527
+# %% ../../nbs/widgets/09_pvalue.ipynb #dee7d24b
 def simulation_of(data, x, y, options) -> Simulation:
     "From a DataFrame, two rows of numbers, or neither. Raises ValueError."
     if data is None: return Simulation(x, y, **options)
@@ -168,13 +167,8 @@ class PValueSimulator(PValueRequests, PageWidget):
     ):
         self.sim = simulation_of(data, x, y, settings)
         if draws: self.sim.draw(draws)
-        self.moving, self.left, self.reach, self.turn = False, 0, ranges_of(self.sim), threading.RLock()
+        self.moving, self.left, self.reach = False, 0, ranges_of(self.sim)
         super().__init__()
-
-    def _heard(self, widget, content, buffers):
-        with self.turn: super()._heard(widget, content, buffers)
-    def refresh(self):
-        with self.turn: super().refresh()
 
     def describe(self):
         moving, self.moving, left, self.left = self.moving, False, self.left, 0
