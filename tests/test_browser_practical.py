@@ -89,22 +89,28 @@ def test_keys_stay_inside_and_act_in_their_order(page):
         for _ in range(n): root.get_by_role('button', name=what).click()
     now = '[w.stakes.setting.b["humidity"], w.stakes.can_redo]'
     until(page, lambda: told(page, now) == [74.5, True], 'three were undone and one redone')
+    for _ in range(2): press('Control+z')
+    until(page, lambda: root.locator('.cw-message').inner_text() == 'there is nothing to undo', 'one step too many')
+    press('Control+y')
+    until(page, lambda: told(page, now) == [74.5, True] and root.locator('.cw-message').is_hidden(), 'one redone')
     press('r')
     until(page, lambda: told(page, 'w.stakes.setting == w.stakes.first'), 'R goes back to the beginning')
 
 
 def test_costs_and_prior(page):
     root, message = page.root, page.root.locator('.cw-message')
-    cost = root.get_by_label('cost: no relation, act')
+    cost, note = root.get_by_label('cost: no relation, act'), root.locator('.cw-say-costs')
+    assert note.inner_text() == 'These costs are made up: put in your own.' and note.is_visible()
     cost.fill('lots'); cost.press('Enter')
     until(page, lambda: "is 'lots': give a number" in message.inner_text(), 'the wrong cost is named')
     until(page, lambda: cost.get_attribute('aria-invalid') == 'true', 'and marked')
-    assert cost.input_value() == 'lots' and told(page, 'w.stakes.setting.costs["none", "act"]') == 40
+    assert cost.input_value() == 'lots' and told(page, 'w.stakes.setting.costs["none", "act"]') == 30
     cost.fill('250,5')
-    assert root.locator('.cw-average').first.inner_text() == '135.3'  # at once, with a comma
+    assert root.locator('.cw-average').first.inner_text() == '145.3'  # at once, with a comma
     cost.press('Enter')
     until(page, lambda: told(page, 'w.stakes.setting.costs["none", "act"]') == 250.5, 'a number is taken')
     until(page, lambda: message.is_hidden() and cost.get_attribute('aria-invalid') == 'false', 'no more complaint')
+    until(page, note.is_hidden, 'the costs are no longer the made-up ones')
     assert '★' in root.locator('.cw-average').nth(1).inner_text()
     cost.press('ArrowUp'); cost.press('PageUp'); cost.press('Tab')
     until(page, lambda: told(page, 'w.stakes.setting.costs["none", "act"]') == 261.5, 'the arrows')
@@ -161,7 +167,7 @@ def test_the_browser_draws_what_matplotlib_draws(page):
             assert not (inked(moving, colour) & ~near(resting, colour)).any(), (pane, colour)
             assert not (inked(resting, colour) & ~near(moving, colour)).any(), (pane, colour)
         plain = [np.asarray(Image.open(io.BytesIO(p)).convert('L')).astype(int) for p in (moving, resting)]
-        assert np.abs(plain[0] - plain[1]).mean() < 2
+        assert np.abs(plain[0] - plain[1]).mean() < 3  # a fraction of a pixel lies between them, in the letters too
 
 
 def test_a_dark_page(page):

@@ -47,6 +47,32 @@ def test_simulation_and_formula_agree(kind, tail, n):
     assert abs(null.p - null.p_analytic) <= 4*null.p_error + 2/null.count
 
 
+@pytest.mark.parametrize('extreme, count', [(0, 50), (50, 50), (1, 1), (999, 1000)])
+def test_p_is_never_without_an_error(extreme, count):
+    p, error = chance.p_of(extreme, count)
+    assert p == (extreme + 1)/(count + 1) and error > 0
+    assert error == pytest.approx(np.sqrt((extreme + 1)/(count + 2)*(count - extreme + 1)/(count + 2)/count))
+
+
+@pytest.mark.parametrize('n', [4, 5, 12, 200])
+def test_the_interval_of_a_correlation_is_fishers(n):
+    x, y = np.random.default_rng(n).normal(size=(2, n))
+    low, high = stats.pearsonr(x, y).confidence_interval()
+    assert NullCorrelations(x, y).interval == pytest.approx((low, high), rel=1e-9)
+
+
+def test_what_is_said_has_a_proper_minus_and_no_nought():
+    said = drawn(NullSlopes(slope=-.09), 50).message
+    assert '−0.09' in said and '-' not in said and 'by formula 0 ' not in said and '× 10' in said
+
+
+@pytest.mark.parametrize('bad', [10**400, np.complex128(1), np.timedelta64(1, 'D'), np.True_, '1', None])
+def test_what_is_no_number_is_named(bad):
+    for act in (lambda: NullSlopes(slope=bad), lambda: NullSlopes(sd=(5, bad)), lambda: NullMeans(difference=bad),
+                lambda: NullCorrelations(correlation=bad), lambda: NullSlopes(mean=(bad, 1))):
+        with pytest.raises(ValueError, match='slope=|sd=|difference=|correlation=|mean='): act()
+
+
 def test_three_points_follow_the_formula_too():
     null = drawn(NullSlopes(n=3), 100_000)
     assert abs(null.p - null.p_analytic) < 4*null.p_error and np.abs(null.draws).max() <= null.unit

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from course_lib.maths import cities
+from course_lib.maths import cities, splits
+from course_lib.maths.chance import chunk_rng
 from course_lib.maths.cities import (
     COEFS,
     INPUTS,
@@ -21,7 +22,8 @@ from course_lib.maths.cities import (
     p_without_relation,
     temperature_twice,
 )
-from course_lib.maths.regress import fit_line, least_squares, slope
+from course_lib.maths.regress import fit_line, least_squares, slope, t_p
+from course_lib.maths.words import signed
 
 
 @pytest.mark.parametrize('variable', INPUTS)
@@ -34,7 +36,14 @@ def test_what_a_variable_shows_is_what_least_squares_finds(variable, size):
     assert fit.sigma == pytest.approx(form.noise, rel=.01)
     assert set(form.parts) == set(INPUTS) - {variable, *beside} and form.true == COEFS[variable]
     assert form.slope == pytest.approx(form.true + sum(add for *_, add in form.parts.values()))
-    assert all(f'({k}: ' in form.message for k in form.parts)
+    for k, (effect, along, add) in form.parts.items():
+        assert f'{signed(abs(add), 4)} ({k}: {signed(along)} per unit, times {signed(effect)})' in form.message
+        assert form.table().loc[k].tolist() == [effect, along, add] and effect == COEFS[k] != along
+
+
+def test_the_sum_in_words():
+    assert alone().message == ('temperature shows −0.0122 = −0.038 − 0.0072 (humidity: 0.3 per unit, times −0.024) '
+                               '+ 0.033 (density: 0.11 per unit, times 0.3).')
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -78,7 +87,7 @@ def test_cities_of_a_region_counted_as_independent_raise_false_alarms(n, cluster
 
 
 def test_p_of_one_study_is_that_of_a_line():
-    region, rng = np.arange(12)*4//12, cities.chunk_rng(9, 0)
+    region, rng = np.arange(12)*4//12, cities._rng(9, cities.FOR_STUDIES)
     x, y = (cities._clustered(rng, 1, region, share)[0] for share in (.8, .5))
     assert p_without_relation(1, 12, 4, seed=9)[0] == pytest.approx(fit_line(x, y).p)
     means = pd.DataFrame(dict(x=x, y=y)).groupby(region).mean()
@@ -103,9 +112,9 @@ def test_icc_is_that_of_the_analysis_of_variance(sizes):
     rng = np.random.default_rng(1)
     parts = [rng.normal(rng.normal(), 1, k) for k in sizes]
     v, g = np.concatenate(parts), np.repeat(np.array(list('abcd'))[:len(sizes)], sizes)
-    F = stats.f_oneway(*(p for p in parts if len(p) > 1)).statistic if 1 not in sizes else None
+    F = stats.f_oneway(*parts).statistic
     m = (sum(sizes) - sum(k*k for k in sizes)/sum(sizes))/(len(sizes) - 1)
-    if F is not None: assert icc(v, g) == pytest.approx((F - 1)/(F - 1 + m))
+    assert icc(v, g) == pytest.approx((F - 1)/(F - 1 + m))
     order = rng.permutation(len(v))
     assert icc(v[order], g[order]) == pytest.approx(icc(v, g))
     assert icc(list(v), list(g)) == icc(pd.Series(v), pd.Series(g))
@@ -131,11 +140,16 @@ def test_cities_stay_plausible(clusters):
 def test_one_region_alike_in_all_has_the_same_values():
     df = draw_cities(20, clusters=4, icc_x=1, icc_y=1)
     assert (df.groupby('region').nunique() == 1).all(axis=None)
-    assert p_without_relation(50, 20, 4, icc_x=1, icc_y=1).shape == (50,)
+    city, region = (p_without_relation(50, 20, 4, icc_x=1, icc_y=1, by=by) for by in ('city', 'region'))
+    t = stats.t.isf(region/2, 2)  # the same correlation, of four points; by city it is taken for one of twenty
+    assert city == pytest.approx(t_p(t*math.sqrt(18/2), 18), rel=1e-6, abs=1e-300) and (city < region).all()
+    assert icc([1, 1, 2, 2], [0, 0, 1, 1]) == 1
 
 
 def test_effective_cities_lie_between_regions_and_cities():
     assert effective_n(100, 10, 1, 1) == pytest.approx(10) and effective_n(100, 10, 0, 1) == 100
+    assert effective_n(100, 10, .9, .2) == pytest.approx(100/2.62)
+    assert effective_n(100, 10, 1, .5) == pytest.approx(100/5.5)
     counts = [effective_n(100, m, .6, .5) for m in (1, 2, 5, 20, 100)]
     assert counts == sorted(counts, reverse=True) and counts[0] == 100
     assert design_effect(7, .2, .4) == pytest.approx(design_effect(7, .4, .2)) == pytest.approx(1.48)
@@ -149,7 +163,31 @@ def test_truth_is_what_the_constants_say():
     assert np.allclose(big[list(INPUTS)].cov(), cities.city_covariance(), atol=.4)
 
 
+def normals(rng, n=400): return rng.standard_normal(n)
+
+
+def test_no_other_module_draws_the_same_numbers_from_the_same_seed():
+    "Data and the draws they are judged against must have nothing in common."
+    warm = (draw_cities(400).temperature - 5)/5
+    years = splits.seasons(400, drift=0, noise=1).y
+    studies = cities._clustered(cities._rng(42, cities.FOR_STUDIES), 1, np.arange(400), 0)[0]
+    for use in range(4):
+        streams = [chunk_rng(42, use), splits._rng(42, use)]
+        for other in streams: assert abs(np.corrcoef(warm, normals(other))[0, 1]) < .25
+    own = normals(cities._rng(42, cities.FOR_STUDIES))
+    for a, b in ((warm, years), (warm, studies), (warm, own), (studies, normals(chunk_rng(42, 0)))):
+        assert abs(np.corrcoef(a, b)[0, 1]) < .25
+    makers = (cities._rng, 2), (splits._rng, 4), (chunk_rng, 20)
+    drawn = [normals(make(42, use)) for make, uses in makers for use in range(uses)]
+    assert np.abs(np.triu(np.corrcoef(drawn), 1)).max() < .25
+    assert abs(np.corrcoef(warm, normals(cities._rng(42, cities.FOR_CITIES)))[0, 1]) > .99  # so it could be seen
+
+
 @pytest.mark.parametrize('act, says', [
+    (lambda: draw_cities(relation='no'), "relation='no'"), (lambda: draw_cities(relation=None), 'relation=None'),
+    (lambda: icc([1, 2, 3], 5), 'shape ()'), (lambda: icc([1, 2, 3], [[1], [2], [2]]), '(3, 1)'),
+    (lambda: icc([1, 2], [[1], [1, 2]]), 'lists'), (lambda: temperature_twice([]), 'no seeds'),
+    (lambda: draw_cities(seed=10**400), 'seed='), (lambda: design_effect(10**400, .1, .1), 'm='),
     (lambda: draw_cities(0), 'n=0'), (lambda: draw_cities(True), 'n=True'), (lambda: draw_cities('100'), "n='100'"),
     (lambda: draw_cities(10**10), 'n=10000000000'), (lambda: draw_cities(clusters=2.5), 'clusters=2.5'),
     (lambda: draw_cities(icc_x=math.nan), 'icc_x=nan'), (lambda: draw_cities(icc_y=-.1), 'icc_y=-0.1'),

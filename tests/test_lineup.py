@@ -12,7 +12,6 @@ from course_lib.maths.lineup import (
     Parade,
     ParadePlay,
     Score,
-    columns_of,
     draw_panels,
     guess_chance,
     line_up,
@@ -121,7 +120,7 @@ def test_guessing_scores_as_the_binomial_says():
             parade.pick(int(rng.integers(1, 5)))
         games.append(parade.score.hits)
     for hits in range(5): assert abs(np.mean(np.array(games) >= hits) - guess_chance(hits, 5, 4)) < .08
-    assert Score(3, 5).message == '3 of 5; guessing alone would get that many or more in 0.1 % of games.'
+    assert Score(3, 5).message == '3 of 5; guessing alone would get that many or more in 0.12 % of games.'
 
 
 def test_rounds_depend_on_the_seed_and_their_number_alone():
@@ -195,10 +194,69 @@ def test_own_data_count_once_and_a_look_at_them_spoils_it():
     assert parade.scores() == [((), False, Score(1, 1, 20, 1))]
 
 
+def test_own_data_that_were_skipped_have_been_seen():
+    parade = Parade(np.arange(12.), np.arange(12.)**2)
+    for _ in range(3): parade.next()
+    parade.pick(parade.deal.real)
+    assert parade.score == Score(0, 0) and '1 more for practice' in parade.message
+    made = Parade()
+    for _ in range(3): made.next()
+    made.pick(made.deal.real)
+    assert made.score == Score(1, 1)   # made data are new in each round
+
+
+def points(deal, panel):
+    "The points of a panel, in an order of their own."
+    return sorted(zip(deal.x[panel - 1].tolist(), deal.y[panel - 1].tolist(), strict=True))
+
+
+@pytest.mark.parametrize('x, y', [([0]*7 + [1], [0]*7 + [1]), ([0]*10 + [1]*2, [0]*10 + [1]*2),
+                                  (np.repeat([0, 1], 6), [0, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1])])
+def test_no_other_panel_looks_like_the_real_one(x, y):
+    for seed in range(40):
+        deal = Parade(x, y, seed=seed).deal
+        real = points(deal, deal.real)
+        assert real == sorted(zip(map(float, x), map(float, y), strict=True))
+        assert [k for k in range(1, 21) if points(deal, k) == real] == [deal.real]
+
+
+def test_data_that_look_the_same_however_shuffled_are_refused(monkeypatch):
+    from course_lib.maths import lineup
+    monkeypatch.setattr(lineup, 'permutations', lambda rng, b, n: np.tile(np.arange(n), (b, 1)))
+    with pytest.raises(ValueError, match='too few different values'): Parade([0]*7 + [1], [0]*7 + [1])
+
+
+@pytest.mark.parametrize('unit', [1e-200, 1e-7, 1e7, 1e90])
+def test_units_do_not_matter(unit):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 30))
+    one, other = Parade(x, y).deal, Parade(unit*x, y).deal
+    assert np.allclose(one.p, other.p, rtol=1e-6) and one.rank == other.rank
+    assert np.allclose(one.slopes, other.slopes*unit)
+    assert 'e' in other.slope_words[0] and len(other.slope_words[0]) < 12 and 'e' not in one.slope_words[0]
+    made = Parade(sd_x=unit, mean=(0, 0), slope=0).deal
+    assert np.isfinite(made.p).all() and np.isfinite(made.slopes).all()
+
+
+def test_the_best_an_eye_can_do_with_own_data():
+    "None of the 19 others is steeper: each is not with the chance 1 - p."
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=60)
+    parade = Parade(x, .1*x + rng.normal(size=60))
+    p = stats.linregress(*parade.own).pvalue
+    assert .01 < p < .5 and parade.best() == pytest.approx((1 - p)**19, rel=1e-6)
+
+
+@pytest.mark.parametrize('names', [('a',), 'xy', ('a', 'b', 'c'), 5])
+def test_names_that_are_not_two(names):
+    with pytest.raises(ValueError, match='two names'): Parade(names=names)
+
+
 def test_a_bad_setting_leaves_the_round_as_it_was():
     parade = Parade()
     deal = parade.deal
-    for bad in (dict(n=2), dict(noise=-1), dict(noise=math.nan), dict(slope=math.inf), dict(n=10**7), dict(n='many')):
+    for bad in (dict(n=2), dict(noise=-1), dict(noise=math.nan), dict(slope=math.inf), dict(n=10**7), dict(n='many'),
+                dict(slope=10**400), dict(noise=np.timedelta64(1, 'D'))):
         with pytest.raises(ValueError, match=next(iter(bad))): parade.set(**bad)
     assert parade.deal is deal and parade.setting == dict(n=100, slope=-.023, noise=.49)
 
@@ -219,12 +277,15 @@ def test_points_on_a_line_have_a_p_of_nothing():
 def test_columns_of_a_table():
     df = pd.DataFrame({'town': list('abcdefghij'), 'T': np.arange(10), 'on': [True, False]*5,
                        'R': np.arange(10)[::-1]/7, 'gap': [np.nan]*10})
-    assert columns_of(df)[2] == ('T', 'R') and Parade.of(df, 'R', 'T').names == ('R', 'T')
+    assert Parade.of(df).names == ('T', 'R') and Parade.of(df, 'R', 'T').names == ('R', 'T')
+    assert Parade.of(df, y='T').names == ('R', 'T') and np.array_equal(Parade.of(df, y='T').own[1], df['T'])
     assert Parade.of(df, y='T', panels=4).panels == 4
-    for bad, says in (({'x': 'temp'}, "no column 'temp'"), ({'x': 'town'}, "town holds 'a'"),
-                      ({'x': 'gap'}, 'gap has 10 values that are missing')):
+    for bad, says in (({'x': 'temp'}, "no column 'temp'"), ({'x': 'town'}, "'town' holds 'a'"),
+                      ({'x': 'gap'}, "'gap' has 10 values that are missing"), ({'x': 'T', 'y': 'T'}, "both 'T'"),
+                      ({'x': ['T'], 'y': 'R'}, 'no column')):
         with pytest.raises(ValueError, match=says): Parade.of(df, **bad)
     with pytest.raises(ValueError, match='two columns'): Parade.of(df[['town', 'T']])
+    with pytest.raises(ValueError, match="same name 'T' twice"): Parade.of(df.set_axis(list('aTTde'), axis=1), 'T', 'd')
 
 
 def test_a_parade_can_be_kept():

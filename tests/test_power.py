@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from course_lib.maths.chance import NullSlopes
+from course_lib.maths.chance import CHUNK, NullSlopes, chunk_rng
 from course_lib.maths.power import (
+    FOR_STUDIES,
     Rejection,
     counted,
     design,
@@ -132,14 +133,17 @@ def test_memory_of_many_studies_stays_bounded():
 def test_counts_where_nothing_is_found():
     seen = counted(draw_studies(1, 10, .001), 1e-6)
     assert seen.power == 0 and math.isnan(seen.type_s) and math.isnan(seen.type_m)
-    assert seen.message == 'Of studies with 10 points, 0.0% are significant: none of them finds the slope of 0.001.'
+    assert seen.message == 'Of studies with 10 points, 0 % are significant: none of them finds the slope of 0.001.'
 
 
 def test_messages_say_the_numbers():
     assert design(100, -.023, 5, .49).message == (
-        'Of studies with 100 points, 63.8% are significant where the true slope is -0.023. On average their slope is '
+        'Of studies with 100 points, 64 % are significant where the true slope is −0.023. On average their slope is '
         '1.25 times the true one, and 1 in 66,000 has the wrong sign.')
     assert 'none has the wrong sign' in design(3000, -.023, 5, .49).message
+    assert design(3, -.0046, 5, .49).message.endswith(', and 46 % have the wrong sign.')  # and not "1 in 2"
+    sure = design(1000, -.023, 5, .49)
+    assert .9999 < sure.power < 1 and 'above 99.99 % are significant' in sure.message
     assert design(30, 0, 5, .49).message.endswith('though there is no relation, as many in each direction.')
 
 
@@ -154,7 +158,7 @@ def test_the_points_needed_are_the_fewest(slope, sd_x, noise, share, alpha):
 
 def test_a_steep_slope_needs_three_points():
     assert points_needed(1e6, 1, 1) == 3
-    with pytest.raises(ValueError, match='more than 10,000,000 points would be needed for a slope of 1e-09'):
+    with pytest.raises(ValueError, match='more than 10,000,000 points would be needed for a slope of 1e−09'):
         points_needed(1e-9, 1, 1)
 
 
@@ -186,7 +190,7 @@ def test_a_wider_interval_rules_out_less():
     assert [reject_slope(data.x, data.y, -.05, level).verdict for level in (.5, .95, .99, .99999)] == [
         'smaller relation', 'smaller relation', 'no such relation', 'not enough data']
     said = reject_slope(data.x, data.y, -.05, .99).message
-    assert '(99 %)' in said and 'below 0.005 rules -0.05 out' in said
+    assert '(99 %)' in said and 'below 0.005 rules −0.05 out' in said and '-' not in said
 
 
 def test_three_points_hardly_ever_say_anything():
@@ -204,6 +208,38 @@ def test_a_size_at_the_end_of_the_interval():
     assert reject_slope([0, 1, 2, 3], [0, 2, 4, 6], 5).verdict == 'smaller relation'
 
 
+@pytest.mark.parametrize('sign', [1, -1])
+def test_a_size_that_is_found_exactly_is_not_ruled_out(sign):
+    found = reject_slope([0, 1, 2, 3], [0, sign, 2*sign, 3*sign], sign)   # no noise at all
+    assert (found.verdict, found.p) == ('relation', .5)
+
+
+def test_a_relation_the_other_way_is_not_said_to_be_none():
+    data = NullSlopes(slope=.05)
+    other, none = reject_slope(data.x, data.y, -.023), reject_slope(data.x, NullSlopes(slope=.0).y, -.023)
+    assert other.verdict == none.verdict == 'no such relation'
+    assert 'there is a relation, the other way' in other.message and 'the other way' not in none.message
+    assert 'hardly have given these data' in other.message
+    mirror = reject_slope(data.x, -data.y, .023)
+    assert 'there is a relation, the other way' in mirror.message
+
+
+def test_studies_and_draws_without_a_relation_do_not_share_their_random_numbers():
+    def first(use):
+        x, e = chunk_rng(42, 0, use).standard_normal((2, CHUNK//240, 30))[:, 0]
+        return fit_line(5*(x - x.mean())/x.std(ddof=1), .49*e).slope
+    drawn = draw_studies(1, 30, 0).slopes[0]
+    assert drawn == pytest.approx(first(FOR_STUDIES)) and abs(drawn - first(None)) > 1e-6
+
+
+def test_too_many_numbers_are_refused_before_any_is_drawn():
+    tracemalloc.start()
+    with pytest.raises(ValueError, match='too many'): draw_studies(1_000_000, 10_000_000, .1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
 @pytest.mark.parametrize('f, args, says', [
     (slope_se, (2, 5, .49), 'n=2'), (slope_se, (10**8, 5, .49), 'n=100000000'), (slope_se, ('5', 5, 1), "n='5'"),
     (slope_se, (9, 0, 1), 'sd_x=0'), (slope_se, (9, 1, math.nan), 'noise=nan'), (slope_se, (True, 1, 1), 'n=True'),
@@ -211,6 +247,8 @@ def test_a_size_at_the_end_of_the_interval():
     (type_s, (1, 1, math.nan), 'df=nan'), (type_m, (1, 1, 5, 1.0), 'alpha=1'),
     (type_m, (1, 1, 5, 1e-13), 'alpha=1e-13'),
     (power, (1, 1, 5, '5%'), "alpha='5%'"), (power, (1, 1, '5'), "df='5'"),
+    (power, (np.complex128(1), 1), 'effect='), (power, (np.timedelta64(5, 'D'), 1), 'effect='),
+    (power, (1, np.True_), 'se='), (design, (9, 10**400, 1, 1), 'slope=1000'), (slope_se, (9, 10**400, 1), 'sd_x=1000'),
     (design, (3, math.inf, 1, 1), 'slope=inf'), (design, (2, 1, 1, 1), 'n=2'),
     (draw_studies, (10**7, 30, 1), 'studies=10000000'), (draw_studies, (10, 2, 1), 'n=2'),
     (draw_studies, (10, 30, 'x'), "slope='x'"), (draw_studies, (1, 30, 1, 5, 1, .5), 'seed=0.5'),

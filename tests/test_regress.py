@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from course_lib.maths.regress import fit_line, least_squares, numbers, slope, standardised, t_p
+from course_lib.maths.regress import fit_line, least_squares, numbers, slope, standardised, t_p, two_columns
 
 RNG = np.random.default_rng(7)
 T, RH = RNG.normal(15, 8, 40), RNG.normal(60, 12, 40)
@@ -107,7 +107,74 @@ def test_p_in_one_direction():
                                         (np.ones(40), R, 'no spread in x'), (T, [math.inf, *R[1:]], 'y has a value'),
                                         (np.stack([T, RH], 1), R, 'shape (40, 2)'), (5, R, 'shape ()'),
                                         ('warm', R, "x holds 'warm'"),
-                                        (T, ['1']*40, "y holds '1' at 0"), (None, R, 'x holds')])
+                                        (T, ['1']*40, "y holds '1' at 0"), (None, R, 'shape ()'),
+                                        (T, [None, *R[1:]], 'y has a value that is missing'),
+                                        (T, np.ma.array(R, mask=R > R.mean()), 'y has'),
+                                        (T, [pd.NA, *R[1:]], 'missing'), (T, [10**400, *R[1:]], 'larger unit'),
+                                        (T, [np.complex128(1), *R[1:]], 'y holds'),
+                                        (T.astype('timedelta64[ns]'), R, 'x holds'),
+                                        (T.astype('datetime64[s]'), R, 'x holds'),
+                                        (T, [np.timedelta64(5, 'D'), *R[1:]], 'y holds')])
 def test_a_line_says_what_is_wrong(x, y, says):
     with pytest.raises(ValueError, match='.') as e: fit_line(x, y)
     assert says in str(e.value)
+
+
+def test_hidden_values_are_not_used():
+    "A masked array holds a number under its mask; numpy would hand it on."
+    hidden = np.ma.array([1., 2, 999, 4], mask=[0, 0, 1, 0])
+    with pytest.raises(ValueError, match='missing or infinite, the first at 2'): numbers(hidden)
+    assert numbers(np.ma.array([1, 2, 3])).tolist() == [1, 2, 3]
+    both = np.stack([T, RH], 1)
+    with pytest.raises(ValueError, match='x2 has 39 values that are missing'):
+        least_squares(np.ma.array(both, mask=both > max(RH.min(), T.max())), R)
+
+
+@pytest.mark.parametrize('X, names', [
+    (pd.DataFrame(np.stack([T, RH], 1), columns=['a', 'a']), None), (np.stack([T, RH], 1), ['a', 'a']),
+    (pd.DataFrame(dict(T=T, RH=RH)), ['a', 'a'])])
+def test_columns_with_the_same_name_are_refused(X, names):
+    says = "the columns have the same name 'a' twice: rename one"
+    with pytest.raises(ValueError, match=says): least_squares(X, R, names)
+
+
+def test_names_as_pandas_gives_them():
+    table = pd.DataFrame(dict(T=T, RH=RH))
+    assert least_squares(table, R, table.columns).names == ('intercept', 'T', 'RH')
+    assert least_squares(table, R, table.columns[::-1]).names == ('intercept', 'RH', 'T')
+    with pytest.raises(ValueError, match='0 names for 2'): least_squares(table, R, [])
+
+
+@pytest.mark.parametrize('unit', [1e-200, 1e-60, 1e90])
+def test_slopes_and_scores_in_any_unit(unit):
+    rows = RNG.normal(size=(3, 20))
+    assert np.allclose(slope(unit*rows, rows), slope(rows, rows)/unit)
+    assert np.allclose(standardised(unit*rows), standardised(rows))
+    assert slope(unit*T, R) == pytest.approx(fit_line(unit*T, R).slope, rel=1e-9)
+    assert slope(T, unit*R) == pytest.approx(fit_line(T, unit*R).slope, rel=1e-9)
+
+
+def test_a_level_of_any_kind_of_number():
+    assert fit_line(T, R, np.float64(.9)).high == fit_line(T, R, .9).high == fit_line(T, R, Fraction(9, 10)).high
+    for bad in (95, 0, 1, '.9', None, np.True_, math.nan, np.array([.9])):
+        with pytest.raises(ValueError, match='level'): least_squares(T, R, level=bad)
+
+
+@pytest.mark.parametrize('x, y, says', [
+    ('cold', None, "no column 'cold'"), (['T'], 'R', 'no column'), ('T', 'T', "x and y are both 'T'"),
+    ('place', 'R', "'place' holds 'a' at 0"), ('two', 'R', "same name 'two' twice"),
+    ('T', 'one', "'one' is 1 everywhere"),
+    ('one', 'R', "no spread in the column 'one'"), ('gap', None, "'gap' has")])
+def test_two_columns_that_cannot_be_used(x, y, says):
+    table = pd.DataFrame(dict(place='a', T=T, R=R, one=1., gap=[math.nan, *T[1:]], b=T, c=T))
+    table = table.rename(columns=dict(b='two', c='two'))
+    with pytest.raises(ValueError, match=says): two_columns(table, x, y)
+
+
+def test_two_columns_of_numbers_are_found():
+    table = pd.DataFrame(dict(place='a', on=T > 0, T=T, R=R, RH=RH))
+    assert [two_columns(table, *names)[2] for names in ((), ('R',), (None, 'T'), ('RH', 'R'))] == [
+        ('T', 'R'), ('R', 'T'), ('R', 'T'), ('RH', 'R')]
+    assert np.array_equal(two_columns(table)[1], R)
+    with pytest.raises(ValueError, match='two columns of numbers are needed'): two_columns(table[['place', 'T']])
+    with pytest.raises(ValueError, match='data is a dict'): two_columns(dict(T=T, R=R))

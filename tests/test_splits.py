@@ -1,10 +1,12 @@
 """Splits that keep apart what must be apart, and worlds in which the honest one is near the truth."""
+import datetime
 import math
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from course_lib.maths import splits
 from course_lib.maths.splits import (
@@ -112,11 +114,36 @@ def test_time_split_in_any_order_and_with_ties(pct):
     assert len(time_split(t, .2)[1]) == 200
 
 
+@pytest.mark.parametrize('pct', [.1, .3, .5, .8])
+def test_time_split_comes_as_near_to_the_share_as_ties_allow(pct):
+    for _ in range(50):
+        t = RNG.integers(0, RNG.integers(2, 12), 40); t[:2] = 0, 12
+        cuts = [(t > v).sum() for v in np.unique(t)[:-1]]
+        assert abs(len(time_split(t, pct)[1]) - 40*pct) == np.abs(np.array(cuts) - 40*pct).min()
+    assert len(time_split([1] + [2]*8 + [3], .2)[1]) == 1
+
+
 def test_times_of_any_kind():
     days = pd.date_range('2024-01-01', periods=10)[::-1]
     want = time_split(np.arange(10)[::-1])
-    for t in (days, pd.Series(days), days.to_numpy(), list(range(9, -1, -1)), np.arange(10.)[::-1]):
-        assert all(np.array_equal(a, b) for a, b in zip(time_split(t), want, strict=True))
+    kinds = (days, days.tz_localize('Asia/Tokyo'), days.to_period('D'), days - days[-1])
+    for k in kinds:
+        for t in (k, pd.Series(k), list(k), np.asarray(k)): assert same_split(time_split(t), want), t
+    for t in ([d.date() for d in days], [d.to_datetime64() for d in days], list(range(9, -1, -1)), np.arange(10.)[::-1],
+              torch.arange(9, -1, -1), pd.Series(days, index=range(5, 15))):
+        assert same_split(time_split(t), want), t
+
+
+def test_dates_long_ago_and_far_ahead_keep_their_order():
+    "Nanoseconds of the years 1500 and 2300 do not fit into 64 bits."
+    years = [2020, 1500, 1677, 2263, 2020, 1000, 2400, 1999]
+    want = time_split(years, .4)
+    days = np.array([f'{y}-01-01' for y in years], 'datetime64[D]')
+    for unit in 'YMDs': assert same_split(time_split(days.astype(f'datetime64[{unit}]'), .4), want)
+    assert same_split(time_split([datetime.date(y, 1, 1) for y in years], .4), want)
+
+
+def same_split(a, b): return all(np.array_equal(i, j) for i, j in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize('kind', [list, np.array, pd.Series, pd.Categorical])
@@ -162,6 +189,26 @@ def test_gap_in_words():
         assert f'{gap.new/gap.random:.1f} times' in repr(gap)
 
 
+def test_each_error_is_of_the_rows_it_names():
+    "By hand: train and validate as the splits say, and the new rows from all that was gathered."
+    for make in WORLDS.values():
+        world = make(seed=3)
+        gap = hidden_gap(world, 5, .3, 4)
+        for split, error in ((world.random_split, gap.random), (world.honest_split, gap.honest)):
+            train, valid = split(.3, 5)
+            pred = predict_knn(world.x[train], world.y[train], world.x[valid], 4)
+            assert error == pytest.approx(math.sqrt(((pred - world.y[valid])**2).mean()))
+            assert abs(len(valid)/world.n - .3) < .07
+        pred = predict_knn(world.x, world.y, world.new_x, 4)
+        assert gap.new == pytest.approx(math.sqrt(((pred - world.new_y)**2).mean()))
+
+
+@pytest.mark.parametrize('kind', [list, torch.tensor, pd.DataFrame, np.ma.array, lambda a: a.astype('float32')])
+def test_tables_of_any_kind(kind):
+    x, y, new = RNG.normal(size=(20, 2)), RNG.normal(size=20), RNG.normal(size=(5, 2))
+    assert predict_knn(kind(x), y, kind(new), 3) == pytest.approx(predict_knn(x, y, new, 3))
+
+
 def test_a_world_of_ones_own():
     x = RNG.normal(size=(100, 1))
     world = World('boats', x[:80], x[:80, 0], np.arange(80)//8, x[80:], x[80:, 0], np.arange(80, 100)//8, ('size',),
@@ -192,16 +239,30 @@ def test_gaps_as_a_table():
 @pytest.mark.parametrize('act, says', [
     (lambda: random_split(10.), 'n=10.0'), (lambda: random_split(10, '20%'), "valid_pct='20%'"),
     (lambda: random_split(10, 1), 'valid_pct=1'), (lambda: time_split([]), 'no before'),
-    (lambda: time_split([[1, 2]]), '(1, 2)'), (lambda: time_split([1, None]), 'None'),
+    (lambda: time_split([[1, 2]]), '(1, 2)'), (lambda: time_split([1, None]), 'missing'),
     (lambda: group_split([]), '0 group'),
     (lambda: group_split(5), 'shape ()'), (lambda: group_split([['a', 'b']]), '(1, 2)'),
     (lambda: group_split(['a', math.nan]), 'row 1'), (lambda: block_split([[1, 2, 3]]), '(1, 3)'),
     (lambda: block_split([['a', 'b']]), "'a'"), (lambda: squares([[1, 2]], -1), 'size=-1'),
     (lambda: predict_knn([1, 2], [1, 2], [[1]]), '(2,)'), (lambda: predict_knn([[1], [2]], [1, 2], [[1]], 0), 'k=0'),
-    (lambda: predict_knn([['a']], [1], [[1]], 1), 'number'),
+    (lambda: predict_knn([['a']], [1], [[1]], 1), 'number'), (lambda: predict_knn([['1']], [1], [[1]], 1), "'1' at 0"),
+    (lambda: predict_knn(np.empty((3, 0)), [1, 2, 3], np.empty((2, 0)), 1), 'x has no columns'),
+    (lambda: predict_knn(np.array([['2020-01-01']], 'datetime64[D]'), [1], [[1]], 1), '2020-01-01'),
+    (lambda: predict_knn(np.array([[5]], 'm8[D]'), [1], [[1]], 1), 'at 0'),
+    (lambda: predict_knn(np.ma.array([[1., 2]], mask=[[0, 1]]), [1], [[1, 2]], 1), 'column 1 of x has a value'),
+    (lambda: predict_knn([[1], [None]], [1, 2], [[1]], 1), 'column 0 of x has a value that is missing'),
+    (lambda: predict_knn(pd.DataFrame(dict(a=[1], b=['z'])), [1], [[1, 2]], 1), "column 'b' of x"),
+    (lambda: predict_knn([[1], [1, 2]], [1, 2], [[1]], 1), 'different lengths'),
+    (lambda: time_split(pd.Series([pd.Timestamp('2024', tz='UTC'), None])), 'row 1 has no time'),
+    (lambda: time_split([datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1)]), 'cannot be compared'),
+    (lambda: time_split([datetime.date(2024, 1, 1), 3]), 'cannot be compared'),
+    (lambda: time_split(np.array([['2024']], 'M8[D]')), '(1, 1)'),
+    (lambda: time_split(['2024-01-01']), "'2024-01-01' at 0"),
+    (lambda: group_split([['a'], ['b', 'c']]), 'lists'), (lambda: group_split(iter('ab')), 'shape ()'),
+    (lambda: gaps([1], worlds=[]), 'no worlds'),
     (lambda: predict_knn([[1]], [math.nan], [[1]], 1), 'missing'),
-    (lambda: predict_knn([[math.nan]], [1], [[1]], 1), 'x has'),
-    (lambda: predict_knn([[1]], [1], [[math.inf]], 1), 'new has'),
+    (lambda: predict_knn([[math.nan]], [1], [[1]], 1), 'column 0 of x has'),
+    (lambda: predict_knn([[1]], [1], [[math.inf]], 1), 'column 0 of new has'),
     (lambda: seasons(400.), 'n=400.0'), (lambda: seasons(n=10**6), 'n=1000000'),
     (lambda: seasons(memory=-1), 'memory=-1'),
     (lambda: people(rows=1000), 'rows=1000'), (lambda: people(seed=None), 'seed=None'),

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'CHUNK', 'SIZES', 'MOST_POINTS', 'MOST_DRAWS', 'TAILS', 'NULLS', 'correlations', 'correlations_with',
-           'permutations', 'chunk_rng', 'Draws', 'related', 'NullBase', 'NullCounts', 'NullResults', 'Null',
+           'permutations', 'chunk_rng', 'Draws', 'related', 'NullBase', 'NullCounts', 'p_of', 'NullResults', 'Null',
            'NullSlopes', 'NullCorrelations', 'NullMeans']
 
-# %% ../../nbs/maths/10_chance.ipynb #3ce0b167
+# %% ../../nbs/maths/10_chance.ipynb #3b6d71da
 import math
-import operator
 from functools import cached_property
 
 import numpy as np
 
-from .regress import LEVEL, check_xy, fit_line, numbers, spread, t_p, t_quantile
+from .checks import LEVEL, number, one_of, pair, whole
+from .regress import check_xy, fit_line, numbers, spread, t_p, t_quantile
+from .words import p_words, signed
 
 # %% ../../nbs/maths/10_chance.ipynb #abc5abc6
 BLOCK = 2048  # products added up in single precision at most
@@ -55,13 +56,18 @@ def permutations(
     keys &= low
     return keys.view(np.int64)
 
-# %% ../../nbs/maths/10_chance.ipynb #5dc12ca4
+# %% ../../nbs/maths/10_chance.ipynb #6a3f160e
 CHUNK = 2**18  # bytes of x, and of y, drawn at a time: they stay in the cache
 SIZES = {'gaussian': 4, 'permutation': 8}  # bytes of a number
 
-def chunk_rng(seed, chunk):
-    "The generator of one chunk of draws."
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(chunk,))))
+def chunk_rng(
+    seed: int,
+    chunk: int,
+    use: int | None = None,  # a number for what is drawn; None: draws without a relation
+):
+    "The generator of one chunk of draws; two uses of a seed have nothing in common."
+    key = (chunk,) if use is None else (use, chunk)
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 class Draws:
     "Correlations, made chunk by chunk when first asked for."
@@ -75,34 +81,9 @@ class Draws:
             self.r[self.made:end], self.made = new, end
         return self.r[:b]
 
-# %% ../../nbs/maths/10_chance.ipynb #8bce9f36
+# %% ../../nbs/maths/10_chance.ipynb #2d6dbe9f
 MOST_POINTS, MOST_DRAWS = 10_000_000, 10_000_000
 TAILS, NULLS = ('two', 'less', 'greater'), ('gaussian', 'permutation')
-
-def _whole(v, name, low, high, why):
-    "A whole number from low to high. Raises ValueError."
-    try: n = operator.index(v)
-    except TypeError: n = None
-    if n is None or isinstance(v, bool) or not low <= n <= high:
-        raise ValueError(f'{name}={v!r:.40}: {why}, a whole number from {low:,} to {high:,}')
-    return n
-
-def _number(v, name, above=-math.inf):
-    "A finite number. Raises ValueError."
-    ok = isinstance(v, int | float | np.number) and not isinstance(v, bool) and math.isfinite(v)
-    if not ok or v <= above:
-        raise ValueError(f'{name}={v!r:.40} must be a number' + (f' above {above:g}' if above > -math.inf else ''))
-    return float(v)
-
-def _pair(v, name, above=-math.inf):
-    "Two numbers, for x and y. Raises ValueError."
-    if not isinstance(v, tuple | list | np.ndarray) or len(v) != 2:
-        raise ValueError(f'{name}={v!r:.40} must be two numbers, for x and for y, such as (5, 1.9)')
-    return tuple(_number(n, name, above) for n in v)
-
-def _one_of(v, name, known):
-    if v not in known: raise ValueError(f'{name}={v!r:.40} is not known; choose from {", ".join(map(repr, known))}')
-    return v
 
 # %% ../../nbs/maths/10_chance.ipynb #54f07537
 def _unit(z):
@@ -121,7 +102,7 @@ def related(
     for _ in range(2): e = _unit(e - (e@u)*u)  # twice, as the first time leaves some rounding
     return r*u + math.sqrt(1 - r*r)*e
 
-# %% ../../nbs/maths/10_chance.ipynb #3f2ebe83
+# %% ../../nbs/maths/10_chance.ipynb #55beba28
 class NullBase:
     "What chance does without a relation, as draws of a correlation."
     kind = 'slope'      # what is drawn, in words
@@ -134,8 +115,8 @@ class NullBase:
         if abs(r) > 1 + 1e-9: raise ValueError(self._too_steep(1/abs(r)))
         self.r, self.count = float(np.clip(r, -1, 1)), 0
         self._token = object() if data else None  # tells one set of given data from another
-        self.null, self.tail = _one_of(null, 'null', NULLS), _one_of(tail, 'tail', TAILS)
-        self.seed = _whole(seed, 'seed', 0, 2**63, 'it starts the random numbers')
+        self.null, self.tail = one_of(null, 'null', NULLS), one_of(tail, 'tail', TAILS)
+        self.seed = whole(seed, 'seed', 0, 2**63, 'it starts the random numbers')
         self._draws = Draws(self._correlations, max(1, CHUNK//(n*SIZES[null])))
     def _too_steep(self, part):
         most = abs(self.observed)*part
@@ -162,7 +143,7 @@ class NullBase:
     @property
     def y(self) -> np.ndarray: return self._points[1]
 
-# %% ../../nbs/maths/10_chance.ipynb #35756cb5
+# %% ../../nbs/maths/10_chance.ipynb #e45f7a09
 class NullCounts(NullBase):
     "Drawing, and counting what is extreme."
     def _set(self, chunk):
@@ -180,7 +161,7 @@ class NullCounts(NullBase):
 
     def draw(self, b: int) -> None:
         "Add b draws. Raises ValueError for less than one or more than 10,000,000 in all."
-        b = _whole(b, 'b', 1, MOST_DRAWS, 'the number of draws')
+        b = whole(b, 'b', 1, MOST_DRAWS, 'the number of draws')
         if self.count + b > MOST_DRAWS:
             raise ValueError(f'{self.count:,} draws are there; {b:,} more would be above {MOST_DRAWS:,}')
         self._draws.first(self.count + b)
@@ -197,18 +178,21 @@ class NullCounts(NullBase):
     @property
     def extreme(self) -> int: return int(self._extreme.sum())  # how many draws are at least as extreme
 
-# %% ../../nbs/maths/10_chance.ipynb #060b986b
-def _share(extreme, count):
+# %% ../../nbs/maths/10_chance.ipynb #8c83954c
+def p_of(
+    extreme,  # how many draws are, a number or an array
+    count,    # of how many
+):
     "p and its error."
-    p = (extreme + 1)/(count + 1)
-    return p, np.sqrt(p*(1 - p)/np.maximum(count, 1))
+    q = (extreme + 1)/(count + 2)
+    return (extreme + 1)/(count + 1), np.sqrt(q*(1 - q)/np.maximum(count, 1))
 
 class NullResults(NullCounts):
     "p by simulation and by formula."
     @property
-    def p(self) -> float: return _share(self.extreme, self.count)[0] if self.count else math.nan
+    def p(self) -> float: return p_of(self.extreme, self.count)[0] if self.count else math.nan
     @property
-    def p_error(self) -> float: return float(_share(self.extreme, self.count)[1]) if self.count else math.nan
+    def p_error(self) -> float: return float(p_of(self.extreme, self.count)[1]) if self.count else math.nan
     @property
     def t(self) -> float:  # of the observed correlation, n - 2 degrees of freedom
         left = (1 - self.r)*(1 + self.r)
@@ -225,18 +209,18 @@ class NullResults(NullCounts):
         "The result in a sentence."
         if not self.count: return 'Nothing is drawn yet, so p is not known: draw(1000) draws 1,000.'
         way = {'two': 'in either direction', 'less': 'or lower', 'greater': 'or higher'}[self.tail]
-        return (f'{self.extreme:,} of {self.count:,} draws are as extreme as {self.observed:.4g} {way}: '
-                f'p {self.p:.3g} ± {self.p_error:.1g}, by formula {self.p_analytic:.3g}.')
+        return (f'{self.extreme:,} of {self.count:,} draws are as extreme as {signed(self.observed, 4)} {way}: '
+                f'p {self.p:.3g} ± {self.p_error:.1g}, by formula {p_words(self.p_analytic)}.')
     def __repr__(self): return f'{type(self).__name__}(n {self.n:,}, {self.null}). {self.message}'
 
     def running(self, points: int = 200):
         "How p settles: counts, p and its error at up to `points` places, close together at first; (k,) each."
-        points = _whole(points, 'points', 2, 100_000, 'how many places to look at')
+        points = whole(points, 'points', 2, 100_000, 'how many places to look at')
         if not self.count: return np.empty(0, int), np.empty(0), np.empty(0)
         at = np.unique(np.geomspace(1, self.count, points).round().astype(int))
-        return at, *_share(np.cumsum(self._extreme)[at - 1], at)
+        return at, *p_of(np.cumsum(self._extreme)[at - 1], at)
 
-# %% ../../nbs/maths/10_chance.ipynb #b19a1c41
+# %% ../../nbs/maths/10_chance.ipynb #4aa40cb8
 class Null(NullResults):
     "Draws of a statistic where there is no relation."
     def histogram(self,
@@ -244,17 +228,18 @@ class Null(NullResults):
         range=None,  # (low, high); None: about 0, wide enough for all
     ) -> tuple[np.ndarray, np.ndarray]:  # (bins,) counts, (bins + 1,) edges
         "How the draws are spread."
-        bins = _whole(bins, 'bins', 1, 10_000, 'the number of bars')
+        bins = whole(bins, 'bins', 1, 10_000, 'the number of bars')
         if range is None:
             r = max(4/math.sqrt(self.n - 1), 1.1*abs(self.r), 1.0001*np.abs(self._r).max(initial=0))
             range = -r*self.unit, r*self.unit
-        elif not _pair(range, 'range')[0] < range[1]: raise ValueError(f'range={range!r} must go from low to high')
+        elif not (range := pair(range, 'range'))[0] < range[1]:
+            raise ValueError(f'range={range!r} must go from low to high')
         return np.histogram(self.draws, bins, range)
 
     def scatter(self, k: int) -> tuple[np.ndarray, np.ndarray]:  # x, y: (n,) each
         "The data of draw k, drawn again. Raises ValueError where there is no such draw."
         if not self.count: raise ValueError(self.message)
-        chunk, i = divmod(_whole(k, 'k', 0, self.count - 1, 'the number of a draw'), self._draws.rows)
+        chunk, i = divmod(whole(k, 'k', 0, self.count - 1, 'the number of a draw'), self._draws.rows)
         x, y = self._set(chunk)
         if self.null == 'permutation': return self.x, self.y[y[i]]
         x = self.x if x is None else self._scaled(0, _unit(x[i].astype(float)))
@@ -263,12 +248,12 @@ class Null(NullResults):
     def nearest(self, value: float) -> int:
         "Which draw is nearest to this value."
         if not self.count: raise ValueError(self.message)
-        return int(np.abs(self.draws - _number(value, 'value')).argmin())
+        return int(np.abs(self.draws - number(value, 'value')).argmin())
 
     def with_(self, **changes):
         "A new one with other settings and no draws yet. What describes data takes the place of given data."
         options, facts = dict(null=self.null, tail=self.tail, seed=self.seed), self._facts()
-        for k in changes: _one_of(k, 'setting', (*facts, *options))
+        for k in changes: one_of(k, 'setting', (*facts, *options))
         data = self._given() if self._data and not changes.keys() & facts.keys() else facts
         new = type(self)(**data | options | changes)
         if data is not facts: new._token = self._token
@@ -282,14 +267,14 @@ class Null(NullResults):
         if self.null == 'gaussian': return self.null, self.seed, self.n, x_of
         return self.null, self.seed, self.n, x_of, self.r, self._token
 
-# %% ../../nbs/maths/10_chance.ipynb #d14298ec
+# %% ../../nbs/maths/10_chance.ipynb #3bb2db77
 def _data_of(x, y):
     "The points, and their facts: n, correlation, means, sds."
     if x is None or y is None: raise ValueError('give both x and y, or neither')
     x, y = check_xy(x, y)
     if not spread(y):
         raise ValueError(f'y is {y[0]:g} everywhere: with no spread in y there is no relation to look for')
-    n = _whole(len(x), 'n', 3, MOST_POINTS, 'the number of points')
+    n = whole(len(x), 'n', 3, MOST_POINTS, 'the number of points')
     return (x, y), n, fit_line(x, y).r, (float(x.mean()), float(y.mean())), (float(x.std(ddof=1)), float(y.std(ddof=1)))
 
 class NullSlopes(Null):
@@ -309,14 +294,14 @@ class NullSlopes(Null):
         data = None
         if x is not None or y is not None: data, n, r, mean, sd = _data_of(x, y)
         else:
-            n, self.observed = _whole(n, 'n', 3, MOST_POINTS, 'the number of points'), _number(slope, 'slope')
-            mean, sd = _pair(mean, 'mean'), _pair(sd, 'sd', 0)
+            n, self.observed = whole(n, 'n', 3, MOST_POINTS, 'the number of points'), number(slope, 'slope')
+            mean, sd = pair(mean, 'mean'), pair(sd, 'sd', 0)
             r = self.observed*sd[0]/sd[1]
         self._begin(n, r, sd[1]/sd[0], mean, sd, null, tail, seed, data)
     def _facts(self): return dict(n=self.n, slope=self.observed, mean=self.mean, sd=self.sd)
     def _given(self): return dict(x=self._data[0], y=self._data[1])
 
-# %% ../../nbs/maths/10_chance.ipynb #46178c72
+# %% ../../nbs/maths/10_chance.ipynb #fef728e7
 class NullCorrelations(Null):
     "Correlations in data without a relation."
     kind, facts = 'correlation', ('n', 'correlation', 'mean', 'sd')
@@ -334,10 +319,9 @@ class NullCorrelations(Null):
         data = None
         if x is not None or y is not None: data, n, correlation, mean, sd = _data_of(x, y)
         else:
-            n = _whole(n, 'n', 3, MOST_POINTS, 'the number of points')
-            mean, sd = _pair(mean, 'mean'), _pair(sd, 'sd', 0)
-            if abs(_number(correlation, 'correlation')) > 1:
-                raise ValueError(f'correlation={correlation!r} must be from -1 to 1')
+            n = whole(n, 'n', 3, MOST_POINTS, 'the number of points')
+            mean, sd = pair(mean, 'mean'), pair(sd, 'sd', 0)
+            correlation = number(correlation, 'correlation', -1, 1)
         self._begin(n, correlation, 1., mean, sd, null, tail, seed, data)
     def _facts(self): return dict(n=self.n, correlation=self.observed, mean=self.mean, sd=self.sd)
     def _given(self): return dict(x=self._data[0], y=self._data[1])
@@ -377,18 +361,17 @@ class NullMeans(Null):
     def _facts(self): return dict(sizes=self.sizes, difference=self.observed, mean=self.mean_a, sd=self.sd_within)
     def _given(self): return dict(a=self._data[1][:self.sizes[0]], b=self._data[1][self.sizes[0]:])
 
-# %% ../../nbs/maths/10_chance.ipynb #cf2a46fc
+# %% ../../nbs/maths/10_chance.ipynb #4106955e
 def _sizes(sizes):
     "How many in each group. Raises ValueError."
-    if not isinstance(sizes, tuple | list) or len(sizes) != 2:
-        raise ValueError(f'sizes={sizes!r:.40} must be two numbers, such as (50, 50)')
-    sizes = tuple(_whole(n, 'sizes', 1, MOST_POINTS, 'how many are in a group') for n in sizes)
-    _whole(sum(sizes), 'sizes', 3, MOST_POINTS, 'how many there are in all')
+    pair(sizes, 'sizes', example='(50, 50)')
+    sizes = tuple(whole(n, 'sizes', 1, MOST_POINTS, 'how many are in a group') for n in sizes)
+    whole(sum(sizes), 'sizes', 3, MOST_POINTS, 'how many there are in all')
     return sizes
 
 def _groups_as(sizes, difference, mean, sd):
     "No points, sizes, and (difference, mean of a, sd within)."
-    return None, _sizes(sizes), (_number(difference, 'difference'), _number(mean, 'mean'), _number(sd, 'sd', 0))
+    return None, _sizes(sizes), (number(difference, 'difference'), number(mean, 'mean'), number(sd, 'sd', above=0))
 
 def _groups_of(a, b):
     "Points with 0 or 1 for the group, sizes, and (difference, mean of a, sd within). Raises ValueError."
@@ -403,7 +386,7 @@ def _groups_of(a, b):
     sizes, at = _sizes((len(a), len(b))), float(a.mean())
     return (np.repeat([0., 1.], sizes), y), sizes, (float(b.mean()) - at, at, within)
 
-# %% ../../nbs/maths/10_chance.ipynb #856fed07
+# %% ../../nbs/maths/10_chance.ipynb #1248873f
 def _count_line(name, observed, tail, ties=False):
     "The line that counts and divides; with `ties`, equal counts as equal though rounded."
     test = {'two': f'abs({name}) >= abs({observed})' + '*(1 - 1e-9)'*ties,
@@ -414,9 +397,9 @@ def _count_line(name, observed, tail, ties=False):
 def _gaussian_code(null, name, draws):
     scale = '' if null.unit == 1 else f'*{null.unit!r}'
     group = f'group = np.repeat([0, 1], {null.sizes})\n' if null.fixed else ''
-    pair = f'group, rng.normal(size={null.n})' if null.fixed else f'*rng.normal(size=(2, {null.n}))'
+    both = f'group, rng.normal(size={null.n})' if null.fixed else f'*rng.normal(size=(2, {null.n}))'
     return (f'{group}rng = np.random.default_rng({null.seed})\n'
-            f'def draw(): return np.corrcoef({pair})[0, 1]{scale}  # no relation\n'
+            f'def draw(): return np.corrcoef({both})[0, 1]{scale}  # no relation\n'
             f'{name} = np.array([draw() for _ in range({draws})])\n{_count_line(name, repr(null.observed), null.tail)}')
 
 def _data_code(null):

@@ -127,7 +127,7 @@ def draw_stakes(
         draw_costs(lines, bars, stakes, dark)
     return fig
 
-# %% ../../nbs/widgets/11_practical.ipynb #73559daa
+# %% ../../nbs/widgets/11_practical.ipynb #7e7cc6a2
 TITLES = {'fitted': 'fitted to data', 'published': 'published equation'}
 
 def model_told(model, names, title) -> dict:
@@ -144,7 +144,7 @@ def model_told(model, names, title) -> dict:
 def setting_told(setting) -> dict:
     "A setting with plain names."
     s, costs = setting, {'_'.join(k): v for k, v in setting.costs.items()}
-    return dict(a=s.a, b=s.b, model=s.model, prior=s.prior, study=s.study, costs=costs)
+    return dict(a=dict(s.a), b=dict(s.b), model=s.model, prior=s.prior, study=s.study, costs=costs)
 
 def _fixed(stakes):
     "What never changes while the widget lives."
@@ -156,7 +156,8 @@ def _fixed(stakes):
     return dict(models={k: model_told(m, names, title(k)) for k, m in stakes.models.items()}, names=list(names),
                 ranges=stakes.ranges, units=stakes.units, spread=stakes.spread,
                 covered={k: stakes.covered(k) for k in names},
-                outcome=stakes.models['fitted'].outcome, studies=STUDIES, factors=factors, size=[WIDTH, sum(HEIGHTS)],
+                outcome=stakes.models['fitted'].outcome, studies=stakes.studies, factors=factors,
+                size=[WIDTH, sum(HEIGHTS)],
                 strips=[dict(label=n, top=t, height=h) for n, t, h in zip(labels, tops, HEIGHTS, strict=True)])
 
 def _factor(stakes, found):
@@ -164,7 +165,7 @@ def _factor(stakes, found):
     half = posterior(.5, stakes.power, stakes.alpha, found)
     return half/(1 - half)
 
-# %% ../../nbs/widgets/11_practical.ipynb #3174517e
+# %% ../../nbs/widgets/11_practical.ipynb #fecf1786
 class StakesRequests:
     "What a learner can do to `self.stakes`."
     def do_set(self, changes): self.stakes.set(**changes)
@@ -183,7 +184,7 @@ class PracticalSignificance(StakesRequests, CourseWidget):
         a=None, b=None,  # two places, {input: value}; for the cities 10 °C and 40 %, 35 °C and 80 %
         threshold=1,     # of what is predicted
         prior=.5,        # how likely the relation is, 0 to 1
-        costs=None,      # {('relation', 'act'): 20, …}, or [[relation: act, dont], [none: act, dont]]
+        costs=None,      # {('relation', 'act'): 40, …}, or [[relation: act, dont], [none: act, dont]]
         **settings,      # of `Stakes`: published, units, spread, power, alpha, seed
     ):
         self.stakes, self.passed, self.limits = Stakes(model, a, b, threshold, prior, costs, **settings), None, None
