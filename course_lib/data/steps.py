@@ -408,10 +408,12 @@ class Categorify(Step):
         return '; '.join(f'{n}: 1 to {len(ls)} for {in_list(ls)}' + (f', 0 for {gaps[n]} gaps' if gaps[n] else '')
                          for n, ls in self.learned['levels'].items())
 
-# %% ../../nbs/data/11b_steps.ipynb #5c4b4008
+# %% ../../nbs/data/11b_steps.ipynb #d9342ad1
 def _shift_and_size(table, name, by):
     "What to take off a column, then what to divide it by. Raises `ValueError` where that would be 0."
     x = numbers(table, name)
+    if (far := np.isinf(x)).any():
+        raise ValueError(f'column {name}, {at_row(table.rows, far)}: infinite, which is no number to learn from')
     x = x[~np.isnan(x)]
     if not len(x): raise ValueError(f'column {name} has no value at all in the training rows: drop it')
     if _same(x) and (by == 'std' or not x[0]):

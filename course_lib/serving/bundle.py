@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BundleError', 'BundleNotFound', 'read_bundle_header', 'load_learner']
 
-# %% ../../nbs/serving/00_bundle.ipynb #46c6bfe1
+# %% ../../nbs/serving/00_bundle.ipynb #cb4f7ce6
 import difflib
 import hashlib
 import json
@@ -20,13 +20,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from .. import __version__
-from ..data.blocks import block_from_config
 from ..data.loaders import DataLoader, DataLoaders, ItemDataset, ItemError, is_normalize, undo_batch
+from ..data.tabular import TableBlock, TabularDataLoaders, tabular_block_from_config
 from ..data.transforms import from_config, to_config
 from ..progress import say
 from ..settings import default_device, get_settings
 from ..training.learner import Learner, misfit, write_whole
 from ..training.models import build_model
+from ..training.tabular import build_tabular_model, checked_config
 
 # %% ../../nbs/serving/00_bundle.ipynb #f31367b5
 class BundleError(ValueError):
@@ -68,10 +69,11 @@ def _batch_configs(tfms):
             say(f'Left out of the file, since only training uses it: {_name(tfm)}.')
     return out
 
-# %% ../../nbs/serving/00_bundle.ipynb #06c483b2
+# %% ../../nbs/serving/00_bundle.ipynb #1768f857
 def _rebuild(arch):
     "The model that `arch` describes, with random weights, drawn aside. Raises `ValueError`."
-    with torch.random.fork_rng(devices=[]): return build_model(arch)
+    build = build_tabular_model if arch.get('name') == 'TabularModel' else build_model
+    with torch.random.fork_rng(devices=[]): return build(arch)
 
 def _shapes(model): return {k: tuple(v.shape) for k, v in model.state_dict().items()}
 
@@ -335,13 +337,22 @@ def _plan(arch):
     except Exception as e:
         if isinstance(e, ValueError) and e.__cause__ is None: raise  # the description is wrong, not the device
 
-# %% ../../nbs/serving/00_bundle.ipynb #0dd21787
+# %% ../../nbs/serving/00_bundle.ipynb #6e0e7e1e
 def _empty_loaders(about, device):
-    "Loaders of nothing that treat a photo as the description says. Raises `ValueError`."
-    x_block, y_block = block_from_config(about['x_block']), block_from_config(about['y_block'])
+    "Loaders of nothing that treat a photo or a row as the description says. Raises `ValueError`."
+    x_block, y_block = (tabular_block_from_config(about[k]) for k in ('x_block', 'y_block'))
     if y_block.n_out != about['n_out']: raise ValueError(f'it has {y_block.n_out} labels for {about["n_out"]} outputs')
+    if about['arch'] and 'emb_szs' in about['arch']: _check_columns(x_block, about['arch'])
+    if isinstance(x_block, TableBlock): return TabularDataLoaders.empty(x_block, y_block, device)
     item_tfms, batch_tfms = ([from_config(o) for o in about[k]] for k in ('item_tfms', 'batch_tfms'))
     return DataLoaders.empty(x_block, y_block, item_tfms, batch_tfms, device=device)
+
+def _check_columns(block, arch):
+    "The steps must make what the net takes: so many numbers, and so many values of each name."
+    if not isinstance(block, TableBlock): raise ValueError(f'its net takes rows of a table, and its input is {block!r}')
+    made = [*block.sizes.values()], len(block.cont_names)
+    takes = [k for k, _ in checked_config(arch)['emb_szs']], arch['n_cont']
+    if made != takes: raise ValueError(f'its steps make the columns {made}, and its net takes {takes}')
 
 def _fill(model, path, about):
     "Put the weights in the file into `model`, if they fit. Raises `ValueError`."
@@ -369,7 +380,7 @@ def load_learner(
     learn.arch_config = about['arch']
     return learn
 
-# %% ../../nbs/serving/00_bundle.ipynb #c7084f20
+# %% ../../nbs/serving/00_bundle.ipynb #909d3854
 @contextmanager
 def evaluating(model):
     "Every layer of `model` in evaluation mode, and back in its own mode afterwards."
@@ -382,10 +393,10 @@ def evaluating(model):
 def _probs(learn, xb):
     "Probabilities for a batch, on the processor."
     learn.place()
-    with evaluating(learn.model), torch.no_grad():
-        return learn.dls.y_block.probs(learn.model(learn.precision.batch(xb))).cpu()
+    xs = learn.precision.batch(xb if isinstance(xb, tuple) else (xb,))
+    with evaluating(learn.model), torch.no_grad(): return learn.dls.y_block.probs(learn.model(*xs)).cpu()
 
-# %% ../../nbs/serving/00_bundle.ipynb #277d2304
+# %% ../../nbs/serving/00_bundle.ipynb #d6258b9e
 def _what(item):
     if isinstance(item, (str, Path)): return str(item)
     return f'{len(item):,} bytes' if isinstance(item, bytes) else type(item).__name__
@@ -397,7 +408,8 @@ def _why(item, e):
     return str(e.__cause__ or e).removeprefix(f'{item}: ').removeprefix('bytes: ')
 
 def _read(dls, items):
-    "The items as one batch, as the model wants it."
+    "The items as one batch, as the model wants it: pictures as a tensor, rows of a table as a tuple of two."
+    if hasattr(dls, 'read'): return dls.read(items)
     ds = ItemDataset(items, dls.x_block, dls.y_block, None, dls.item_tfms, 'valid', limit=0)
     return DataLoader(ds, max(len(items), 1), batch_tfms=dls.batch_tfms, device=dls.device).read(range(len(items)))[0]
 
@@ -412,11 +424,11 @@ def _blame(dls, items, first=None):
 def _results(dls, probs):
     return [(dls.y_block.decode(i), i, p) for i, p in zip(dls.y_block.pred(probs), probs, strict=True)]
 
-# %% ../../nbs/serving/00_bundle.ipynb #d5175e64
+# %% ../../nbs/serving/00_bundle.ipynb #2875e2be
 def predict(
     self: Learner,
-    item,              # a path, bytes, a PIL image, an array (height, width, 3) or a tensor (3, height, width)
-    with_input=False,  # also give the picture that the model saw, first
+    item,              # a path, bytes, a PIL image, an array or a tensor; of a table a dict, a Series, or one row
+    with_input=False,  # also give the picture that the model saw, or the numbers of the row, first
 ) -> tuple:  # (label, its number, probability of each label)
     """What the model says about one item. Raises `ItemError` for one that cannot be read.
 
@@ -430,19 +442,23 @@ def predict(
         _blame(self.dls, [item])
         raise
     found = _results(self.dls, _probs(self, xb))[0]
-    return (undo_batch(xb, self.dls.batch_tfms)[0].cpu(), *found) if with_input else found
+    return (_seen(xb, self.dls.batch_tfms), *found) if with_input else found
+
+def _seen(xb, batch_tfms):
+    "What the model saw of the first item."
+    return tuple(x[0].cpu() for x in xb) if isinstance(xb, tuple) else undo_batch(xb, batch_tfms)[0].cpu()
 
 Learner.predict = predict
 
-# %% ../../nbs/serving/00_bundle.ipynb #ab1991f9
+# %% ../../nbs/serving/00_bundle.ipynb #77d62cbe
 def predict_batch(
     self: Learner,
-    items,    # a list of what `predict` takes
+    items,    # a list of what `predict` takes; for a table a DataFrame, too
     bs=None,  # how many at a time; as in training if None
 ) -> list:  # of (label, its number, probability of each label)
     "What the model says about each of `items`. Raises `ItemError` that names one that cannot be read."
     if isinstance(items, (str, bytes, Path)): raise ItemError(f'predict_batch takes a list, and this is {_what(items)}')
-    items, found, bs = list(items), [], bs or self.dls.bs
+    items, found, bs = getattr(self.dls, 'rows', list)(items), [], bs or self.dls.bs
     for first in range(0, len(items), bs):
         part = items[first:first + bs]
         try: xb = _read(self.dls, part)

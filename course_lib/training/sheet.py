@@ -6,7 +6,7 @@
 __all__ = ['MOST_MOMENTS', 'MOST_LOSSES', 'Moment', 'SheetNumbers', 'SheetBase', 'SheetMoves', 'SheetEdits', 'SheetTraces',
            'Sheet']
 
-# %% ../../nbs/training/15_sheet.ipynb #01ea1bb2
+# %% ../../nbs/training/15_sheet.ipynb #5b5a3c26
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
@@ -15,7 +15,7 @@ import numpy as np
 from ..data.columns import as_cells, in_short, is_number
 from ..data.table import Origin
 from .recipe import Recipe, check_sheet, guess_recipe, prepare
-from .sums import mean_loss, predict, shares, slopes, solve, sums
+from .sums import STARTS, mean_loss, predict, shares, slopes, solve, sums
 
 # %% ../../nbs/training/15_sheet.ipynb #f4ff6070
 MOST_MOMENTS, MOST_LOSSES = 300, 2000  # that are remembered
@@ -145,7 +145,7 @@ def _check_loss(loss, before):
     raise ValueError(f'the loss would go from {before:.4g} beyond all measure: make the learning rate smaller, '
                      'or normalise')
 
-# %% ../../nbs/training/15_sheet.ipynb #90de12f0
+# %% ../../nbs/training/15_sheet.ipynb #d3388839
 def _number(text, what):
     "A number from what was typed. Raises `ValueError`."
     if isinstance(text, str) and is_number(text.replace('−', '-')): text = float(text.replace('−', '-'))
@@ -199,7 +199,7 @@ class SheetMoves(SheetBase):
 
     def solve(self):
         "The best coefficients: exact without ReLUs, with them the best of several searches."
-        way = f'the best of {2*9} searches' if self.relus else 'solved by least squares'
+        way = f'the best of {2*(STARTS + 1)} searches' if self.relus else 'solved by least squares'
         self._become('solve', w=solve(self.x, self.now.w, self.y), came=way)
 
 # %% ../../nbs/training/15_sheet.ipynb #f9e0f38e

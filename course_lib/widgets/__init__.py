@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/widgets/12_all.ipynb #ae1e8f6f
+# %% ../../nbs/widgets/12_all.ipynb #6c88c5bd
 from .base import CourseWidget
 from .cleaner import ImageClassifierCleaner, ImageCleaner
 from .confusion import ConfusionExplorer
@@ -16,8 +16,9 @@ from .polynomial import PolynomialFitter
 from .practical import PracticalSignificance
 from .pvalue import PValueSimulator
 from .relu import ReLUFitter
+from .sheet import TitanicSheet
 
-# %% ../../nbs/widgets/12_all.ipynb #bcfe43ab
+# %% ../../nbs/widgets/12_all.ipynb #c6fed749
 __all__ = ['ConfusionExplorer', 'CourseWidget', 'DescentExplorer', 'FunctionFitter', 'ImageClassifierCleaner',
            'ImageCleaner', 'LineUp', 'MatmulVisualizer', 'PValueSimulator', 'PolynomialFitter', 'PracticalSignificance',
-           'QuadraticFitter', 'ReLUFitter', 'animate_descent', 'interact_plot']
+           'QuadraticFitter', 'ReLUFitter', 'TitanicSheet', 'animate_descent', 'interact_plot']

@@ -25,12 +25,16 @@ class SheetSums {
     const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
     Object.assign(this, {n: rows, k: columns, x: all.subarray(0, rows*columns), y: all.subarray(rows*columns)});
     this.size = new Float64Array(columns);     // of a column on average, the sign aside
-    this.most = new Float64Array(columns);     // and at most
     for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < columns; j++, at++) {
       const v = Math.abs(this.x[at]);
       this.size[j] += v/rows;
-      if (v > this.most[j]) this.most[j] = v;
     }
+    this.usual = Float64Array.from({length: columns}, (_, j) => this.usualSize(j));
+  }
+  /** Nine in ten numbers of a column are not larger: a single rich passenger must not make all bars short. */
+  usualSize(j) {
+    const all = Float64Array.from({length: this.n}, (_, i) => Math.abs(this.x[i*this.k + j])).sort();
+    return all[Math.floor(.9*(this.n - 1))] || all[this.n - 1];
   }
   /** `w` is a list of the coefficients of each column, one for each set. */
   weigh(w) {
@@ -52,7 +56,7 @@ class SheetSums {
     Object.assign(this, {loss: loss/n, accuracy: right/n});
     const part = w.map((row, j) => row.reduce((a, v) => a + Math.abs(v), 0)*this.size[j]), whole = part.reduce((a, v) => a + v, 0);
     this.shares = part.map(v => whole ? v/whole : 0);
-    this.largest = Math.max(1e-12, ...w.map((row, j) => Math.max(...row.map(Math.abs))*this.most[j]));
+    this.largest = Math.max(1e-12, ...w.map((row, j) => Math.max(...row.map(Math.abs))*this.usual[j]));
   }
   /** The number in row i of a column of the sheet. */
   at(i, {kind, j, s}) {
@@ -77,7 +81,8 @@ function sheetColumns(state, view) {
   if (relus && view !== 'raw') for (const [kind, name] of [['sum', 'sum'], ['relu', 'ReLU']])
     for (const s of [0, 1]) out.push({key: `${name} ${s + 1}`, head: `${name} ${s + 1}`, kind, s, block: 'sums, cut off at 0'});
   return [...out, {key: 'prediction', head: 'prediction', kind: 'prediction', end: 2, block: 'result'},
-    {key: target, head: target, kind: 'answer', end: 1, block: 'result'}, {key: 'squared error', head: 'error²', kind: 'error', end: 0, block: 'result'}];
+    {key: target, head: target, kind: 'answer', end: 1, block: 'result'},
+    {key: 'squared error', head: 'error²', kind: 'error', end: 0, block: 'result'}];
 }
 
 // ---- The grid
@@ -86,18 +91,18 @@ function sheetColumns(state, view) {
 class SheetGrid {
   /** `does`: {look, put, edit, moved}, called with what the hand did. */
   constructor(sums, does) {
-    Object.assign(this, {sums, does, pool: [], columns: [], row: 0, col: 0, editing: null, id: `cw-sheet-${++unique}`});
+    Object.assign(this, {sums, does, pool: [], columns: [], row: 0, col: 0, editing: null, version: 0, id: `cw-sheet-${++unique}`});
     this.head = el('div', {class: 'cw-sheet-head', role: 'rowgroup'});
     this.body = el('div', {class: 'cw-sheet-body', role: 'rowgroup'});
     this.node = el('div', {class: 'cw-sheet-grid', role: 'grid', tabindex: '0', 'aria-label': 'the sheet', onkeydown: e => this.key(e),
-      onscroll: () => this.draw(), onclick: e => this.clicked(e), ondblclick: e => this.clicked(e, true)}, this.head, this.body);
+      onscroll: () => this.draw(false), onclick: e => this.clicked(e), ondblclick: e => this.clicked(e, true)}, this.head, this.body);
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(this.node);
   }
   /** The columns of a view, and what is in it. The place of the hand stays on the same column where there is one. */
   show(state, raw, view) {
     const key = this.columns[this.col]?.key, before = this.columns.map(c => c.key).join('|') + this.sets;
-    Object.assign(this, {state, raw, view, sets: state.sets.length});
+    Object.assign(this, {state, raw, view, sets: view === 'raw' ? 0 : state.sets.length});  // rows above: none over the raw table
     this.columns = sheetColumns(state, view);
     const at = this.columns.findIndex(c => c.key === key);
     this.col = at >= 0 ? at : this.columns.findIndex(c => c.kind === 'prediction');
@@ -121,9 +126,12 @@ class SheetGrid {
       const n = this.columns.filter(c => c.block === b).length;
       return el('div', {class: `cw-sheet-block ${b === 'result' ? 'cw-sheet-ends' : ''}`, style: `--n:${n}`}, el('span', {}, b));
     }));
-    const names = this.line('', 'columnheader', (cell, c) => { cell.textContent = c.head; cell.title = c.key; });
+    const names = this.names = this.line('', 'columnheader', (cell, c) => {
+      Object.assign(cell, {textContent: c.head.replaceAll('_', '\u200b_'), title: c.key});  // a long name may break before the _
+    });
     names.classList.add('cw-sheet-names');
-    this.coeffs = this.state.sets.map((name, s) => this.line(name, 'gridcell', (cell, c) => { this.name(cell, s - this.sets, c); }));
+    this.coeffs = this.state.sets.slice(0, this.sets).map((name, s) =>
+      this.line(name, 'gridcell', (cell, c) => this.name(cell, s - this.sets, c)));
     this.share = this.line('share', '', () => {});
     this.share.firstChild.title = 'how much of all products, the sign aside, a column makes up';
     this.share.setAttribute('aria-hidden', 'true');
@@ -133,7 +141,8 @@ class SheetGrid {
   line(label, role, fill) {
     const row = el('div', {class: 'cw-sheet-row', role: 'row'}, el('div', {class: 'cw-sheet-cell cw-sheet-label', role: 'rowheader'}, label));
     this.columns.forEach((c, at) => {
-      const ends = c.end === undefined ? '' : `cw-sheet-end cw-sheet-end${c.end}`, first = at && this.columns[at - 1].block !== c.block ? 'cw-sheet-first' : '';
+      const ends = c.end === undefined ? '' : `cw-sheet-end cw-sheet-end${c.end}`;
+      const first = at && this.columns[at - 1].block !== c.block ? 'cw-sheet-first' : '';
       const cell = el('div', {class: `cw-sheet-cell cw-sheet-${c.kind} ${ends} ${first}`, role});
       cell.place = at;
       row.append(cell);
@@ -144,7 +153,11 @@ class SheetGrid {
   name(cell, row, c) { cell.id = `${this.id}-${row}-${cell.place}`; cell.row = row; cell.column = c; }
 
   // Painting
-  draw() { this.asked ||= requestAnimationFrame(() => { this.asked = null; this.paint(); }); }
+  /** Paint with the next frame of the browser; while one scrolls, only rows that come into sight. */
+  draw(changed = true) {
+    if (changed) this.version++;
+    this.asked ||= requestAnimationFrame(() => { this.asked = null; this.paint(); });
+  }
   paint() {
     if (!this.state) return;
     const {scrollTop, clientHeight} = this.node, rows = this.state.rows;
@@ -152,6 +165,8 @@ class SheetGrid {
     while (this.pool.length < Math.min(count, rows)) this.pool.push(this.body.appendChild(this.line('', 'gridcell', () => {})));
     const size = this.pool.length, first = Math.max(0, Math.min(Math.floor(scrollTop/ROW) - ABOVE, rows - size));
     for (let i = first; i < first + size; i++) this.fill(this.pool[i % size], i);
+    if (this.painted === this.version) return;
+    this.painted = this.version;
     this.top();
     const here = `${this.id}-${this.row}-${this.col}`;
     if (this.node.getAttribute('aria-activedescendant') !== here) this.node.setAttribute('aria-activedescendant', here);
@@ -168,15 +183,17 @@ class SheetGrid {
     const j = this.sums.shares.map(asPercent);
     this.columns.forEach((c, at) => {
       const cell = this.share.children[at + 1], has = c.kind === 'number' || (c.kind === 'product' && c.s === 0);
-      setText(cell, has ? j[c.j] : c.kind === 'prediction' && c.block === 'result' ? 'mean' : c.kind === 'error' ? cellText(this.sums.loss) : '');
+      setText(cell, has ? j[c.j] : c.kind === 'answer' ? 'mean' : c.kind === 'error' ? cellText(this.sums.loss) : '');
       cell.style.setProperty('--part', has ? this.sums.shares[c.j] : 0);
       cell.classList.toggle('cw-sheet-share', has);
     });
   }
   hasCoeff(c, s) { return c.kind === 'number' || (c.kind === 'product' && c.s === s); }
   fill(row, i) {
+    if (row.i === i && row.version === this.version) return;
+    row.version = this.version;
     if (row.i !== i) {
-      if (this.editing?.row === row.i && row.contains(this.editing.cell)) this.stop();
+      if (this.editing && row.contains(this.editing.cell)) this.stop();
       row.i = i;
       row.style.transform = `translateY(${i*ROW}px)`;
       row.setAttribute('aria-rowindex', i + 1 + this.sets);
@@ -193,7 +210,7 @@ class SheetGrid {
     if (c.kind === 'raw') return setText(cell, this.raw.cells[c.head][i]);
     const v = this.sums.at(i, c);
     if (c.kind === 'product') {
-      const part = v/this.sums.largest;
+      const part = Math.max(-1, Math.min(v/this.sums.largest, 1));
       cell.style.setProperty('--from', `${50 + 50*Math.min(part, 0)}%`);
       cell.style.setProperty('--to', `${50 + 50*Math.max(part, 0)}%`);
       cell.classList.toggle('cw-sheet-minus', v < 0);
@@ -224,19 +241,20 @@ class SheetGrid {
     const {node, above, row, col} = this, top = row*ROW, room = node.clientHeight - above;
     if (row >= 0 && top < node.scrollTop) node.scrollTop = top;
     if (row >= 0 && top + ROW > node.scrollTop + room) node.scrollTop = top + ROW - room;
-    const c = this.columns[col], cell = this.coeffs[0].children[col + 1];
+    const c = this.columns[col], cells = [...this.names.children];
     if (c.end !== undefined) return;
-    const left = this.coeffs[0].firstChild.offsetWidth, right = [...this.coeffs[0].children].slice(-3).reduce((a, o) => a + o.offsetWidth, 0);
-    const x = this.columns.slice(0, col).reduce((a, _, at) => a + this.coeffs[0].children[at + 1].offsetWidth, left);
+    const wide = some => some.reduce((a, o) => a + o.offsetWidth, 0), left = cells[0].offsetWidth, right = wide(cells.slice(-3));
+    const x = wide(cells.slice(0, col + 1)), end = x + cells[col + 1].offsetWidth;
     if (x - left < node.scrollLeft) node.scrollLeft = x - left;
-    if (x + cell.offsetWidth > node.scrollLeft + node.clientWidth - right) node.scrollLeft = x + cell.offsetWidth - node.clientWidth + right;
+    if (end > node.scrollLeft + node.clientWidth - right) node.scrollLeft = end - node.clientWidth + right;
   }
   key(e) {
     if (this.editing || e.altKey) return;
     const page = Math.max(1, Math.floor((this.node.clientHeight - this.above)/ROW) - 1), {row, col} = this, last = this.columns.length - 1;
     const ctrl = e.ctrlKey || e.metaKey;
     const to = {ArrowUp: [row - 1, col], ArrowDown: [row + 1, col], ArrowLeft: [row, col - 1], ArrowRight: [row, col + 1],
-      PageUp: [row - page, col], PageDown: [row + page, col], Home: [ctrl ? -this.sets : row, 0], End: [ctrl ? this.state.rows - 1 : row, last]}[e.key];
+      PageUp: [row - page, col], PageDown: [row + page, col],
+      Home: [ctrl ? -this.sets : row, 0], End: [ctrl ? this.state.rows - 1 : row, last]}[e.key];
     const types = !ctrl && /^[-\d.,]$/.test(e.key) && this.editable;
     if (to) this.go(...to);
     else if (e.key === 'Enter' || e.key === 'F2') this.begin();
@@ -306,10 +324,10 @@ class SheetTrace {
     const who = at < 0 ? '' : `, row ${raw.labels[at]}${raw.names[at] ? ` (${raw.names[at]})` : ''}`;
     setText(this.title, `${lines[0].name}${who}`);
     this.list.replaceChildren(...lines.map(line => {
-      const words = [el('b', {}, line.value.replace('-', '−')), line.depth ? ` ${line.name}: ` : ' = ', line.words];
-      const inner = line.column && line.depth ? el('button', {type: 'button', class: 'cw-sheet-link', onclick: () => this.go(at, line.column)}, ...words)
-        : el('span', {}, ...words);
-      return el('li', {style: `--depth:${line.depth}`}, inner);
+      const minus = text => text.replace(/-(?=[\d.])/g, '−'), words = [`${line.name} = `, el('b', {}, minus(line.value)), `: ${minus(line.words)}`];
+      const leads = line.column && line.depth, go = () => this.go(at, line.column);
+      const inner = leads ? ['button', {type: 'button', class: 'cw-sheet-link', onclick: go}] : ['span', {}];
+      return el('li', {style: `--depth:${line.depth}`}, el(...inner, ...words));
     }));
   }
 }
@@ -318,8 +336,9 @@ class SheetTrace {
 class SheetProduct {
   constructor() {
     this.words = el('span', {});
-    this.inside = el('div', {class: 'cw-sheet-product'});
-    this.node = el('details', {class: 'cw-codebox', ontoggle: () => this.draw()}, el('summary', {}, 'As one matrix product: ', this.words), this.inside);
+    this.inside = el('div', {class: 'cw-sheet-matrices'});
+    this.node = el('details', {class: 'cw-codebox', ontoggle: () => this.draw()},
+      el('summary', {}, 'As one matrix product: ', this.words), this.inside);
   }
   show(what) { Object.assign(this, what); setText(this.words, this.state.shapes); this.draw(); }
   draw() {
@@ -327,17 +346,20 @@ class SheetProduct {
     const {state, sums, raw} = this, n = state.rows, here = Math.max(0, this.row);
     const rows = [...new Set([0, 1, here - 1, here, here + 1, n - 1])].filter(i => i >= 0 && i < n).sort((a, b) => a - b);
     const sets = state.sets.map((_, s) => s);
-    const lines = (head, of) => this.table(head, rows.flatMap((i, at) => [...(at && rows[at - 1] < i - 1 ? [null] : []), {label: raw.labels[i], cells: of(i), here: i === here}]));
+    const line = (i, of) => ({label: raw.labels[i], cells: of(i), here: i === here}), gap = at => at && rows[at - 1] < rows[at] - 1;
+    const lines = (head, of) => this.table(head, rows.flatMap((i, at) => [...(gap(at) ? [null] : []), line(i, of)]));
     const sign = text => el('span', {class: 'cw-sheet-sign'}, text);
     const part = (title, shape, table) => el('div', {class: 'cw-sheet-part'}, el('div', {}, el('b', {}, title), ` ${shape}`), table);
     const after = state.relus ? [sign('→'), part('ReLU, added', `(${n},)`, lines(['prediction'], i => [sums.preds[i]]))] : [];
-    this.inside.replaceChildren(part('X', `(${n}, ${sums.k})`, lines(state.columns, i => state.columns.map((_, j) => sums.at(i, {kind: 'number', j})))), sign('@'),
+    const all = i => state.columns.map((_, j) => sums.at(i, {kind: 'number', j})), added = i => sets.map(s => sums.at(i, {kind: 'sum', s}));
+    this.inside.replaceChildren(part('X', `(${n}, ${sums.k})`, lines(state.columns, all)), sign('@'),
       part('W', `(${sums.k}, ${sets.length})`, this.table(state.sets, state.columns.map((c, j) => ({label: c, cells: sums.w[j]})))), sign('='),
-      part('X @ W', `(${n}, ${sets.length})`, lines(state.relus ? ['sum 1', 'sum 2'] : ['prediction'], i => sets.map(s => sums.at(i, {kind: 'sum', s})))), ...after);
+      part('X @ W', `(${n}, ${sets.length})`, lines(state.relus ? ['sum 1', 'sum 2'] : ['prediction'], added)), ...after);
   }
   /** A small table; null is a row of dots. */
   table(head, lines) {
-    const row = line => line ? el('tr', {class: line.here ? 'cw-sheet-here' : ''}, el('th', {}, line.label), ...line.cells.map(v => el('td', {}, cellText(v))))
+    const cells = line => [el('th', {}, line.label), ...line.cells.map(v => el('td', {}, cellText(v)))];
+    const row = line => line ? el('tr', {class: line.here ? 'cw-sheet-here' : ''}, ...cells(line))
       : el('tr', {}, el('th', {}, '⋮'), ...head.map(() => el('td', {}, '⋮')));
     return el('table', {class: 'cw-sheet-table'}, el('tr', {}, el('th', {}), ...head.map(h => el('th', {title: h}, h))), ...lines.map(row));
   }
@@ -349,10 +371,11 @@ class SheetView {
   constructor({model, el: holder}) {
     Object.assign(this, {model, el: holder, view: 'products', run: 0, sums: new SheetSums()});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
-    const press = f => () => f();
-    this.root = makeRoot(this, {label: 'Sheet', hint: 'Arrows move, Enter edits, Esc leaves · S step · P play · R randomise · V solve · Ctrl+Z undo · Ctrl+Y redo',
-      keys: {s: press(() => this.step()), p: press(() => this.playing ? this.pause() : this.play()), r: press(() => this.act('randomise')), v: press(() => this.act('solve')),
-        'Ctrl+z': press(() => this.act('undo')), 'Ctrl+y': press(() => this.act('redo')), 'Ctrl+Shift+z': press(() => this.act('redo')), Escape: press(() => this.pause())}});
+    const act = op => () => this.act(op), redo = act('redo');
+    this.root = makeRoot(this, {label: 'Sheet',
+      hint: 'Arrows move, Enter edits, Esc leaves · S step · P play · R randomise · V solve · Ctrl+Z undo · Ctrl+Y redo',
+      keys: {s: () => this.step(), p: () => this.turnPlay(), r: act('randomise'), v: act('solve'), 'Ctrl+z': act('undo'), 'Ctrl+y': redo,
+        'Ctrl+Shift+z': redo, Escape: () => this.pause()}});
     this.root.root.classList.add('cw-sheet');
     this.grid = new SheetGrid(this.sums, {look: () => this.look(), put: (c, s, v) => this.put(c, s, v), edit: (i, c, v) => this.edit(i, c, v),
       refused: (i, c) => this.refused(i, c)});
@@ -367,13 +390,12 @@ class SheetView {
     this.heard();
   }
   get state() { return this.model.get('state'); }
-  get raw() { return this.model.get('raw'); }
 
   // Making
   controls() {
     this.random = button('Randomise', () => this.act('randomise'), {title: 'R: coefficients between −½ and ½'});
     this.stepButton = button('Step', () => this.step(), {title: 'S: each coefficient minus rate × slope'});
-    this.playButton = button('▶ Play', () => this.playing ? this.pause() : this.play(), {title: 'P: step after step'});
+    this.playButton = button('▶ Play', () => this.turnPlay(), {title: 'P: step after step'});
     this.steps = choice('steps at once', [['1', '1'], ['10', '10'], ['100', '100']], '1', () => {});
     this.rate = numberBox('learning rate', .1, () => {}, {min: 0, title: 'how far a step goes along the slope'});
     this.solve = button('Solve', () => this.act('solve'), {title: 'V: the best coefficients', kind: 'cw-main'});
@@ -407,6 +429,7 @@ class SheetView {
   // What Python says
   heard() {
     const s = this.state, bytes = this.model.get('cells');
+    this.raw = this.rawNow(s.edits);
     if (bytes !== this.bytes) { this.sums.take(bytes, s.rows, s.columns.length); this.bytes = bytes; }
     if (this.line.idle || s.columns.length !== this.w?.length || s.sets.length !== this.w[0].length) this.w = s.w.map(row => [...row]);
     this.sums.weigh(this.w);
@@ -415,22 +438,38 @@ class SheetView {
     this.settings(s);
     this.slide(s);
     this.numbers();
-    this.root.warn(s.message);
-    if (s.message) this.pause();
+    this.news(s.message);
     if (this.playing && s.ack === this.beat) this.next();
     if (!this.playing && s.alt !== this.told) this.root.say(this.told = s.alt);
     this.code.show(s.code);
   }
+  /** The raw table as given, with what was changed since. */
+  rawNow(edits) {
+    const raw = this.model.get('raw'), cells = {...raw.cells};
+    for (const name of new Set(edits.map(e => e[1]))) cells[name] = [...cells[name]];
+    for (const [i, name, text] of edits) cells[name][i] = text;
+    return {...raw, cells};
+  }
+  /** What went wrong is said once: it stays until the hand moves on. */
+  news(message) {
+    if (message !== this.warned) this.root.warn(message);
+    this.warned = message;
+    if (message) this.pause();
+  }
+  /** A change is sent; what it answers is news, though it be the same words as before. */
+  send(op, args = {}) { this.warned = null; return this.line.send(op, args); }
   settings(s) {
     const scaled = s.log ? s.scaled : [...s.scaled, ...s.logged];
-    this.toggleText(this.normalise, `normalise${scaled.length ? `: ${scaled.slice(0, 3).join(', ')}${scaled.length > 3 ? '…' : ''} ÷ largest` : ''}`);
-    this.toggleText(this.log, `log of ${s.logged.slice(0, 3).join(', ')}`);
+    const few = names => names.slice(0, 3).join(', ') + (names.length > 3 ? '…' : '');
+    this.toggleText(this.normalise, scaled.length ? `normalise: ${few(scaled)} ÷ largest` : 'normalise');
+    this.toggleText(this.log, `log of ${few(s.logged)}`);
     this.normalise.hidden = !s.scaled.length && !s.logged.length;
     this.log.hidden = !s.logged.length;
     this.normalise.box.checked = s.normalise; this.log.box.checked = s.log; this.relus.box.checked = s.relus;
     this.undo.disabled = !s.can_undo; this.redo.disabled = !s.can_redo;
     setText(this.came, `coefficients: ${s.came}`);
     setText(this.note, s.left_out);
+    this.trail.xlabel = s.losses.length < s.most_told ? 'changes' : 'changes, the last ones';
     this.trail.set([{name: 'loss', ys: s.losses, colour: s.colours.descent, marks: s.losses.length < 30}], {words: `now ${fmt(s.loss)}`});
   }
   toggleText(label, text) { if (label.lastChild.textContent !== text) label.lastChild.textContent = text; }
@@ -443,14 +482,20 @@ class SheetView {
   }
 
   // What the hand does
-  act(op, args = {}) { this.pause(); this.run++; this.line.send(op, args); }
+  act(op, args = {}) { this.pause(); this.run++; this.send(op, args); }
   put(c, s, text) {
     const value = Number(text.replace('−', '-').replace(',', '.'));
     this.run++;
     if (text !== '' && Number.isFinite(value)) { this.w[c.j][s] = value; this.sums.weigh(this.w); this.numbers(); }
-    this.line.send('put', {column: this.state.columns[c.j], value: text.replace(',', '.'), which: s});
+    this.send('put', {column: this.state.columns[c.j], value: text.replace(',', '.'), which: s});
   }
-  edit(i, c, value) { this.run++; this.line.send('edit', {at: i, column: c.key, value: value.replace(/^(\d+),(\d+)$/, '$1.$2')}); }
+  edit(i, c, value) {
+    const name = c.kind === 'raw' ? c.head : c.key, text = value.replace(/^(-?\d+),(\d+)$/, '$1.$2');
+    this.run++;
+    this.raw = this.rawNow([...this.state.edits, [i, name, text]]);  // seen at once; the numbers follow
+    this.grid.show(this.state, this.raw, this.view);
+    this.send('edit', {at: i, column: c.key, value: text});
+  }
   /** A computed number cannot be typed over: the way back to what can is shown. */
   refused(row, c) {
     const what = c.kind === 'number' ? 'This number is made from the raw table' : 'This number is computed';
@@ -507,13 +552,16 @@ class SheetView {
     this.w[j][k] = value;
     this.sums.weigh(this.w);
     this.numbers();
-    this.line[rest ? 'send' : 'latest'](rest ? 'put' : 'drag', {column: this.state.columns[j], value, which: k, run: this.run});
-    if (rest) this.run++;
+    const args = {column: this.state.columns[j], value, which: k, run: this.run};
+    if (!rest) return this.line.latest('drag', args);
+    this.send('put', args);
+    this.run++;
   }
 
   // Steps
   get stepping() { return {lr: this.rate.entered(), n: Number(this.steps.box.value)}; }
-  step() { this.pause(); this.run++; this.line.send('step', this.stepping); }
+  step() { this.pause(); this.run++; this.send('step', this.stepping); }
+  turnPlay() { if (this.playing) this.pause(); else this.play(); }
   play() {
     if (this.playing) return;
     this.playing = true;
@@ -524,7 +572,8 @@ class SheetView {
   /** The next step, when the last one is here and has been seen. */
   next() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { if (this.playing) this.beat = this.line.send('step', {...this.stepping, run: this.run}); }, reducedMotion() ? 4*PLAY_WAIT : PLAY_WAIT);
+    const go = () => { if (this.playing) this.beat = this.send('step', {...this.stepping, run: this.run}); };
+    this.timer = setTimeout(go, reducedMotion() ? 4*PLAY_WAIT : PLAY_WAIT);
   }
   pause() {
     if (!this.playing) return;

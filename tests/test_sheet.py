@@ -1,0 +1,152 @@
+"""The sheet: the lecture's figures on the real rows, speed of an edit, and what goes wrong."""
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_lib.data.passengers import passengers
+from course_lib.training.recipe import guess_recipe
+from course_lib.training.sheet import Sheet
+
+REAL = Path(__file__).parents[2]/'shared'/'data'/'titanic'/'train.csv'
+
+
+@pytest.fixture(scope='module')
+def real():
+    "The competition's rows, where somebody has put them."
+    if not REAL.exists(): pytest.skip(f'no {REAL}')
+    return pd.read_csv(REAL)
+
+
+def run(code, **names):
+    "The names that are left after `code` has run."
+    exec(code.replace('print(loss)', ''), names)
+    return names
+
+
+def state(sheet):
+    "All that an undo has to bring back, then how far back and forth it goes."
+    now = sheet.now.w.tolist(), sheet.now.trail, sheet.columns, sheet.x.tolist()
+    return *now, len(sheet.past), len(sheet.future)
+
+
+def test_the_lecture_on_the_real_rows_linear(real):
+    sheet = Sheet(real)
+    assert sheet.x.shape == (712, 10)
+    sheet.solve()
+    assert round(sheet.loss, 4) == .1442 and round(sheet.accuracy, 3) == .798
+    assert np.isclose(run(sheet.code(), df=real)['loss'], sheet.loss)
+
+
+def test_two_relus_on_the_real_rows(real):
+    found = []
+    for seed in range(10):
+        sheet = Sheet(real, relus=True, seed=seed)
+        sheet.solve()
+        found.append(sheet.loss)
+    assert min(found) <= .135 and max(found) < .1442
+
+
+def test_steps_alone_lead_to_the_solution():
+    sheet, best = Sheet(), Sheet()
+    best.solve()
+    sheet.step(.1, 4000)
+    assert best.loss <= sheet.loss < best.loss + 1e-3
+    assert all(a >= b - 1e-12 for a, b in zip(sheet.losses, sheet.losses[1:], strict=False))
+
+
+def test_undo_and_redo_lead_through_everything():
+    sheet = Sheet()
+    row, seen = sheet.rows[5], [state(sheet)]
+    deeds = [lambda: sheet.step(.1), lambda: sheet.edit(row, 'Age', 79), lambda: sheet.switch(log=False),
+             lambda: sheet.switch(relus=True), lambda: sheet.put('Fare', 1, 1), lambda: sheet.randomise(4),
+             lambda: sheet.switch(normalise=False), lambda: sheet.step(1e-6, 7)]
+    for deed in deeds:
+        deed()
+        seen.append(state(sheet))
+    for back in reversed(seen[:-1]):
+        sheet.undo()
+        assert state(sheet)[:4] == back[:4]
+    for there in seen[1:]:
+        sheet.redo()
+        assert state(sheet)[:4] == there[:4]
+    sheet.undo()
+    sheet.randomise(9)
+    assert not sheet.future
+
+
+def test_a_run_of_steps_is_undone_at_once():
+    sheet = Sheet()
+    start = sheet.w
+    for _ in range(6): sheet.step(.1, join=True)
+    assert len(sheet.past) == 1 and len(sheet.losses) == 7 and sheet.now.came == 'random, seed 0, then 6 steps'
+    sheet.undo()
+    assert np.array_equal(sheet.w, start)
+
+
+def test_what_fails_leaves_all_as_it_was():
+    sheet = Sheet()
+    sheet.switch(normalise=False, log=False)
+    before = state(sheet)
+    row = sheet.rows[0]
+    for f in (lambda: sheet.step(.1, 50), lambda: sheet.edit(row, 'Fare', -2e99), lambda: sheet.edit(row, 'Age', ''),
+              lambda: sheet.put('Fare', 'much'), lambda: sheet.put('LogFare', 1), lambda: sheet.step(0),
+              lambda: sheet.put('Fare', 1e12)):
+        with pytest.raises(ValueError): f()
+        assert state(sheet) == before
+
+
+def test_the_last_of_a_level_takes_its_column_along():
+    df = passengers()[:60].dropna(subset=['Age']).copy()
+    df['Embarked'] = 'S'
+    df.loc[df.index[0], 'Embarked'] = 'C'
+    sheet = Sheet(df)
+    assert 'Embarked_S' in sheet.columns
+    kept = dict(zip(sheet.columns, sheet.w[:, 0], strict=True))
+    sheet.edit(df.index[0], 'Embarked', 'S')
+    assert [c for c in sheet.columns if c.startswith('Embarked')] == []
+    assert all(kept[c] == w for c, w in zip(sheet.columns, sheet.w[:, 0], strict=True))
+    sheet.undo()
+    assert dict(zip(sheet.columns, sheet.w[:, 0], strict=True)) == kept
+
+
+@pytest.mark.parametrize('kind', ['bool', 'str', 'Int64', 'category', 'float'])
+def test_any_kind_of_answer_and_label(kind):
+    df = passengers()[:40].dropna(subset=['Age']).astype({'Survived': kind}).set_index('Ticket')
+    sheet = Sheet(df)
+    row, was = sheet.rows[2], sheet.y[2]
+    sheet.edit(row, 'Survived', int(1 - was))
+    assert sheet.y[2] == 1 - was and sheet.trace(row, 'squared error').cells()[-1] == (row, 'Survived')
+    sheet.edit(row, 'Age', '41.5')
+    sheet.edit(row, 'SibSp', .5)
+    assert np.isclose(run(sheet.code(), df=df)['loss'], sheet.loss)
+    assert sheet.value(row, 'raw Age') == 41.5 and f'row {row}' in repr(sheet.trace(row, 'Age'))
+
+
+def test_every_number_of_a_row_can_be_traced():
+    sheet = Sheet(relus=True)
+    frame = sheet.frame()
+    for row in sheet.rows[:3]:
+        for column in frame:
+            value = sheet.value(row, column)
+            assert value == frame.at[row, column] or np.isclose(value, frame.at[row, column]), column
+
+
+def test_the_given_table_stays_as_it_was():
+    df = passengers()[:100]
+    before = df.copy()
+    sheet = Sheet(df)
+    sheet.edit(sheet.rows[0], 'Age', 3)
+    sheet.switch(normalise=False)
+    assert df.equals(before)
+    sheet.w[:] = 0
+    assert sheet.now.w.any()
+
+
+def test_a_table_without_words_or_anything_to_scale():
+    df = pd.DataFrame(dict(a=[0, 1, 0, 1, 1], b=[1, 0, 0, 1, 0], y=[0, 1, 0, 1, 1]))
+    sheet = Sheet(df, 'y')
+    sheet.solve()
+    assert sheet.loss < 1e-12 and np.isclose(run(sheet.code(), df=df)['loss'], 0)
+    assert guess_recipe(df, 'y').words == () and sheet.columns == ['a', 'b', 'ones']
