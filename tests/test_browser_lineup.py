@@ -1,5 +1,6 @@
 """The line-up in JupyterLab: picked by mouse and by keys, at once and once only, over rounds and settings."""
 import json
+import re
 
 import pytest
 
@@ -20,7 +21,7 @@ THRICE = '''(root, i) => [i, (i + 1) % 20, i].forEach(k => root.querySelectorAll
 def page(lab_server, browser, write_notebook):
     "A line-up in one cell and the same one in another, and one of own data."
     own = ('import numpy as np, pandas as pd\nx = np.random.default_rng(1).normal(size=40)\n'
-           'v = LineUp(pd.DataFrame(dict(height=x, weight=3*x)))\nv')
+           'v = LineUp(pd.DataFrame(dict(year=1986 + 13*x, weight=3*x)))\nv')
     write_notebook(lab_server.folder/'lineup.ipynb', START, 'w', own)
     page = lab_server.open(browser, 'lineup.ipynb')
     assert page.run_all(90) == []
@@ -31,7 +32,7 @@ def page(lab_server, browser, write_notebook):
 @pytest.fixture
 def shown(page):
     "The widget in view, in a fresh round with the score at nothing, on a page without complaints."
-    page.ask('w.parade.history.clear(); w.parade.setting = dict(n=100, slope=-.2, noise=.49)\n'
+    page.ask('w.parade.history.clear(); w.parade.setting = dict(n=100, slope=-.2, noise=.489)\n'
              'w.lines = w.helped = False; w.parade.next(); w._answered = None; w.refresh()')
     root = view(page, 0)
     until(page, lambda: f'Round {ask(page, "w.parade.round")[0]}:' in verdict(root), 'the round was shown')
@@ -147,9 +148,38 @@ def test_another_setting_is_another_round(page, shown):
     assert shown.locator('.cw-message').is_hidden()
 
 
+def test_a_typed_value_does_not_spoil_the_sliders(page, shown):
+    "Whether it was refused or taken; Reset goes back to the start."
+    ends = lambda: shown.locator('input[type=range]').evaluate_all('all => all.map(r => [r.min, r.max].map(Number))')
+    before, start, boxes = ends(), ask(page, 'w.parade.round')[0], shown.locator('input[type=number]')
+    boxes.nth(2).fill('-5'); boxes.nth(2).press('Enter')
+    until(page, lambda: 'noise=-5' in shown.locator('.cw-message').inner_text(), 'it is refused')
+    until(page, lambda: ends() == before, 'the slider is as it was')
+    boxes.nth(1).fill('-3'); boxes.nth(1).press('Enter')
+    until(page, lambda: ask(page, 'w.parade.setting["slope"]') == [-3], 'a steep one is taken')
+    until(page, lambda: ends()[1][0] == -3, 'the slider reaches it')
+    press(shown, 'Reset')
+    until(page, lambda: ask(page, 'w.parade.setting == w.first') == [True], 'the settings of the start')
+    until(page, lambda: ends() == before and f'Round {start + 2}:' in verdict(shown), 'its sliders, and a new round')
+    panels(shown).nth(3).focus()
+    page.page.keyboard.press('r')
+    page.page.wait_for_timeout(200)
+    assert ask(page, 'w.parade.round') == [start + 2]   # nothing to go back from
+
+
+def test_the_table_stays_within_the_widget(page, shown):
+    page.ask('w.parade.pick(w.parade.deal.real, lines=True); w.refresh()')
+    table = shown.locator('.cw-lineup-table')
+    until(page, lambda: 'with lines' in table.inner_text(), 'the score')
+    edges = '[t, t.closest(".cw-lineup-part")].map(e => e.getBoundingClientRect().right)'
+    wide, room = table.evaluate(f't => {edges}')
+    assert wide <= room + 1
+
+
 def test_own_data(page, shown):
     root = view(page, 2)
-    assert root.locator('input[type=range]').count() == 0 and 'Across: height' in root.inner_text()
+    assert root.locator('input[type=range]').count() == 0 and 'Across: year, 19' in root.inner_text()
+    assert re.search(r'Across: year, 19\d[1-9] to 20\d[1-9]\.', root.inner_text())
     at, = ask(page, 'v.parade.deal.real')
     panels(root).nth(at - 1).click()
     until(page, lambda: '1 of 1' in root.inner_text(), 'it counted')

@@ -97,6 +97,32 @@ def test_keys_stay_inside_and_act_in_their_order(page):
     until(page, lambda: told(page, 'w.stakes.setting == w.stakes.first'), 'R goes back to the beginning')
 
 
+def say_both(page, cost, v):
+    "The two expected costs as the browser shows them for another cost."
+    cost.fill(str(v)); cost.press('Enter')
+    until(page, lambda: told(page, 'w.stakes.setting.costs["none", "act"]') == v, 'a cost is taken')
+    return page.root.locator('.cw-average').all_inner_texts()
+
+
+def test_impossible_places_and_what_is_not_said(page):
+    root, message = page.root, page.root.locator('.cw-message')
+    hot = root.get_by_label('B: temperature, °C, exact value')
+    hot.fill('1e9'); hot.press('Enter')
+    until(page, lambda: 'temperature 1,000,000,000 °C is impossible' in message.inner_text(), 'it is refused')
+    until(page, lambda: hot.input_value() == '35', 'the place is as it was')
+    acting = root.locator('.cw-say-acting')
+    assert acting.inner_text().startswith('If one acted on the model: measures in A')
+    hot.fill('58'); hot.press('Enter')
+    until(page, lambda: 'No R can be below 0' in root.locator('.cw-say-b').inner_text(), 'no such R')
+    assert acting.is_hidden() and root.locator('.cw-say-gap').is_hidden()
+    prior = root.get_by_label('prior, exact value')
+    prior.fill('70'); prior.press('Enter')
+    until(page, lambda: '(70 % is 0.7)' in message.inner_text(), 'percent are no part of 1')
+    hot.fill('35'); hot.press('Enter'); prior.fill('.1'); prior.press('Enter')
+    until(page, lambda: 'do not act' in root.locator('.cw-say-decision').inner_text(), 'the other decision')
+    assert acting.is_hidden() and root.locator('.cw-say-gap').is_visible()
+
+
 def test_costs_and_prior(page):
     root, message = page.root, page.root.locator('.cw-message')
     cost, note = root.get_by_label('cost: no relation, act'), root.locator('.cw-say-costs')
@@ -114,6 +140,11 @@ def test_costs_and_prior(page):
     assert '★' in root.locator('.cw-average').nth(1).inner_text()
     cost.press('ArrowUp'); cost.press('PageUp'); cost.press('Tab')
     until(page, lambda: told(page, 'w.stakes.setting.costs["none", "act"]') == 261.5, 'the arrows')
+    for v in (1_500_000, -12_345_678, 30_021, 4e9):
+        means = [f.replace(' ★', '') for f in say_both(page, cost, v)]
+        page.ask('from course_lib.maths.stakes import say_short')
+        assert means == told(page, '[say_short(w.stakes.decision.act), say_short(w.stakes.decision.dont)]')
+    say_both(page, cost, 261.5)
 
     prior = root.get_by_label('prior, exact value')
     prior.fill('1.5'); prior.press('Enter')
@@ -127,7 +158,7 @@ def test_costs_and_prior(page):
     until(page, lambda: 'takes 90 % to 99.31 %' in root.inner_text(), 'a study takes it further')
     slide(page, root.locator('.cw-pane').nth(1), .3, .5, .35)
     until(page, lambda: told(page, 'w.stakes.setting.prior') < .2, 'the probability was dragged in the chart')
-    assert told(page, 'w.stakes.belief') == pytest.approx((.35*560 - 52)/332, abs=.03)
+    assert told(page, 'w.stakes.belief') == pytest.approx((.35*560 - 64)/320, abs=.03)
     root.locator('summary').click()
     until(page, lambda: 'draw_cities' in root.locator('.cw-code').inner_text(), 'the state as code')
     ran = page.ask('exec(w.stakes.code(), names := {}); print("|", names["decision"].act)')

@@ -72,11 +72,13 @@ def test_draws_accumulate_and_p_agrees_with_the_formula(page):
     assert len(page.cells()) == 3 and told(page, 'count') == [1122]
     until(page, lambda: '✓ They agree' in widget.inner_text(), 'it was said that both agree')
     p, error = widget.locator('.cw-p-number .cw-figure').first.inner_text().split(' ± ')
-    assert abs(float(p) - .0222) < 3*float(error) and f'{told(page, "null.p")[0]:.4f}' == p
+    assert abs(float(p) - .0213) < 3*float(error) and f'{told(page, "null.p")[0]:.4f}' == p
     other = root(page, 1)
     assert sum(bars(other)) == 1122 and p in other.inner_text()
     press(widget, 'Clear')
     until(page, lambda: sum(bars(widget)) == 0 and sum(bars(other)) == 0, 'both were empty')
+    press(widget, '↶ Undo')
+    until(page, lambda: sum(bars(widget)) == 1122, 'the clear was taken back')
 
 
 def test_play_goes_slowly_at_first_and_stops_when_told(page):
@@ -156,13 +158,18 @@ def test_choices_typed_values_and_what_is_wrong(page):
     noise = widget.get_by_label('noise, exact value')
     noise.fill('0'); noise.press('Enter')
     until(page, lambda: 'noise=0' in message.inner_text(), 'it was said what is wrong')
-    until(page, lambda: noise.input_value() == '0.49', 'the slider was where it had been')
+    until(page, lambda: noise.input_value() == '0.489', 'the slider was where it had been')
+    points, seed = widget.get_by_label('n, exact value'), widget.get_by_label('seed')
+    for box, bad, was in ((points, '-5', '100'), (points, '0', '100'), (seed, '-1', '42')):
+        box.fill(bad); box.press('Enter')
+        until(page, lambda bad=bad: f'={bad}: ' in message.inner_text(), f'it was said what is wrong with {bad}')
+        until(page, lambda box=box, was=was: box.input_value() == was, f'{bad} did not stay')
     noise.fill('1.5'); noise.press('Enter')
     until(page, lambda: told(page, 'settings.noise') == [1.5] and message.is_hidden(), 'all is well again')
     widget.locator('summary').click()
     until(page, lambda: 'rng.permutation(y)' in widget.locator('.cw-code').inner_text(), 'the code was shown')
     page.page.keyboard.press('r')
-    start = [.49, 'two', 0]
+    start = [.489, 'two', 0]
     until(page, lambda: told(page, 'settings.noise', 'settings.tail', 'count') == start, 'all was as at the start')
     page.page.keyboard.press('Control+z')
     until(page, lambda: told(page, 'settings.noise', 'count') == [1.5, 100], 'the reset was taken back')
@@ -174,6 +181,11 @@ def test_own_data_and_the_way_back(page):
     assert back.is_disabled() and sum(bars(widget)) == 200
     box.fill('400'); box.press('Enter')
     until(page, lambda: told(page, 'settings.n', 'settings.own', name='v') == [400, False], 'n had moved')
+    power = widget.locator('.cw-p-words p').nth(2)
+    slope, tall = widget.get_by_label('slope, exact value'), power.bounding_box()['height']
+    slope.fill('0'); slope.press('Enter')
+    until(page, lambda: told(page, 'settings.slope', name='v') == [0] and power.is_hidden(), 'no slope, no power')
+    assert power.bounding_box()['height'] == tall > 0
     back.click()
     until(page, lambda: told(page, 'settings.n', 'settings.own', name='v') == [25, True], 'the data were back')
     until(page, back.is_disabled, 'there is no more way back')

@@ -18,6 +18,7 @@ from course_lib.maths.lineup import (
     score_of,
     steepest_chance,
 )
+from course_lib.maths.regress import fit_line
 
 NULLS = ['gaussian', 'permutation']
 
@@ -88,7 +89,7 @@ def test_own_data_hide_in_another_place_each_round():
     assert chi_squared([d.real for d in deals(parade, 1000)], 10) > .01
 
 
-@pytest.mark.parametrize('n, slope, noise', [(30, -.05, .49), (100, -.023, .49), (300, .023, .49), (20, 0, 1.)])
+@pytest.mark.parametrize('n, slope, noise', [(30, -.05, .489), (100, -.023, .489), (300, .023, .489), (20, 0, 1.)])
 def test_a_machine_that_takes_the_steepest_line_is_right_as_often_as_foretold(n, slope, noise):
     ranks = [d.rank for d in deals(Parade(n=n, slope=slope, noise=noise, seed=3), 1500)]
     told = steepest_chance(n, slope, noise)
@@ -258,7 +259,7 @@ def test_a_bad_setting_leaves_the_round_as_it_was():
     for bad in (dict(n=2), dict(noise=-1), dict(noise=math.nan), dict(slope=math.inf), dict(n=10**7), dict(n='many'),
                 dict(slope=10**400), dict(noise=np.timedelta64(1, 'D'))):
         with pytest.raises(ValueError, match=next(iter(bad))): parade.set(**bad)
-    assert parade.deal is deal and parade.setting == dict(n=100, slope=-.023, noise=.49)
+    assert parade.deal is deal and parade.setting == dict(n=100, slope=-.023, noise=.489)
 
 
 @pytest.mark.parametrize('n', [8, 100, 10_000])
@@ -267,6 +268,27 @@ def test_a_deal_of_any_size(n):
     assert deal.x.shape == (20, n) and np.isfinite(deal.p).all() and 1 <= deal.rank <= 20
     fit = np.polyfit(deal.x[3], deal.y[3], 1)
     assert deal.slopes[3] == pytest.approx(fit[0], rel=1e-8)
+
+
+@pytest.mark.parametrize('rows, says', [(1, '1 row is too few for a line-up: give 8 or more'),
+                                        (2, '2 rows are too few'), (7, '7 rows are too few'),
+                                        (100_001, r'100,001 rows .* df.sample\(3000\)')])
+def test_too_few_rows_and_too_many(rows, says):
+    x, y = np.arange(float(rows)), np.arange(rows) % 7.
+    for act in (lambda: Parade(x, y), lambda: Parade(x.tolist(), y), lambda: Parade.of(pd.DataFrame(dict(a=x, b=y)))):
+        with pytest.raises(ValueError, match=says): act()
+
+
+def test_parts_of_games_are_proper_sentences():
+    assert Score(9, 9).message == '9 of 9; guessing alone would get that many or more in less than 0.01 % of games.'
+    assert 'gets none in 95 % of games' in Score(0, 1).message
+
+
+def test_the_noise_is_that_of_design():
+    "The residual standard deviation about the line: each study's own estimate, with n − 2, is right on average."
+    parade = Parade(n=10)
+    left = [fit_line(d.x[d.real - 1], d.y[d.real - 1]).sigma for d in deals(parade, 2000)]
+    assert parade.setting['noise'] == .489 and np.sqrt(np.mean(np.square(left))) == pytest.approx(.489, rel=.02)
 
 
 def test_points_on_a_line_have_a_p_of_nothing():

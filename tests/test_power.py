@@ -180,7 +180,8 @@ def test_p_of_the_opposite_null_is_that_of_data_with_the_size_taken_off(at_least
 def test_verdicts_on_data_with_a_given_slope(slope, n, at_least, expected):
     data = NullSlopes(n=n, slope=slope)
     r = reject_slope(data.x, data.y, at_least)
-    assert r.verdict == expected and r.message.startswith(expected.capitalize()) and repr(r) == r.message
+    head = 'A relation, but the other way: ' if slope*at_least < 0 else f'{expected.capitalize()}: '
+    assert r.verdict == expected and r.message.startswith(head) and repr(r) == r.message
     mirror = reject_slope(data.x, -data.y, -at_least)
     assert (mirror.verdict, mirror.p) == (expected, pytest.approx(r.p))
 
@@ -218,10 +219,11 @@ def test_a_relation_the_other_way_is_not_said_to_be_none():
     data = NullSlopes(slope=.05)
     other, none = reject_slope(data.x, data.y, -.023), reject_slope(data.x, NullSlopes(slope=.0).y, -.023)
     assert other.verdict == none.verdict == 'no such relation'
-    assert 'there is a relation, the other way' in other.message and 'the other way' not in none.message
+    assert other.message.startswith('A relation, but the other way: the slope is 0.05')
+    assert none.message.startswith('No such relation') and 'o such relation' not in other.message
     assert 'hardly have given these data' in other.message
     mirror = reject_slope(data.x, -data.y, .023)
-    assert 'there is a relation, the other way' in mirror.message
+    assert mirror.message.startswith('A relation, but the other way')
 
 
 def test_studies_and_draws_without_a_relation_do_not_share_their_random_numbers():

@@ -8,6 +8,7 @@ from scipy import stats
 
 from course_lib.maths import simulation
 from course_lib.maths.chance import NullSlopes
+from course_lib.maths.power import design
 from course_lib.maths.regress import fit_line
 from course_lib.maths.simulation import Settings, Simulation, Tally, agreement, draw_within
 from course_lib.maths.words import p_words
@@ -27,14 +28,19 @@ def drawn(b=500, **options):
 
 
 @pytest.mark.parametrize('slope', [-.023, .05, 0., 1e-12, -2.])
-@pytest.mark.parametrize('noise', [.01, .49, 30.])
+@pytest.mark.parametrize('noise', [.01, .489, 30.])
 @pytest.mark.parametrize('n', [3, 100, 3000])
 def test_the_slope_and_the_noise_are_what_was_set(n, slope, noise):
     sim = Simulation(n=n, slope=slope, noise=noise)
     line = fit_line(sim.null.x, sim.null.y)
     assert line.slope == pytest.approx(slope, abs=1e-9*noise) and line.n == n
-    about = math.sqrt((n - 2)/(n - 1))*line.sigma   # n - 1 as in a standard deviation, not the n - 2 of a fit
-    assert about == pytest.approx(noise, rel=1e-6)
+    assert line.sigma == pytest.approx(noise, rel=1e-6)
+
+
+def test_the_start_is_the_study_of_the_lesson():
+    sim = Simulation()
+    assert f'{sim.null.p_analytic:.3f}' == '0.021' and sim.null.sd[1] == pytest.approx(.5, abs=1e-3)
+    assert sim.repeated().message == design(100, -.023, 5, .489).message and '64 %' in sim.repeated().message
 
 
 @pytest.mark.parametrize('name, values', [('n', [300, 3000]), ('noise', [.2, .05])])
@@ -126,9 +132,47 @@ def test_own_data_stay_and_come_back(table):
     assert low == np.percentile(table.warmth, 2.5) and f'{high:.3g}' in sim.words()['practical']
 
 
+def test_years_are_said_as_years():
+    year = np.arange(1948, 2021, 4)
+    sim = Simulation.of(pd.DataFrame(dict(year=year, seconds=10 - .01*(year - 1948) + np.sin(year))))
+    said = sim.words()['practical']
+    assert 'middle 95 % of year, 1950 to 2018, the change in seconds is −' in said and 'e+' not in said
+
+
+def test_the_code_of_own_data_runs_where_the_table_is(table):
+    sim = Simulation.of(table, null='permutation')
+    sim.draw(2000)
+    space = dict(df=table, x=(mine := object()), y=mine)
+    exec(sim.code(), space)
+    assert abs(space['p'] - sim.null.p) < .05 and space['x'] is mine is space['y']
+    assert "its columns 'warmth' and 'spread'" in sim.code()
+    sim.set(null='gaussian')
+    exec(sim.code(), space := {})
+    assert abs(space['p'] - sim.null.p) < .05 and "# the slope of 'spread' over 'warmth'" in sim.code()
+    assert '# sd(y)/sd(x): a correlation times this is a slope' in sim.code()
+    sim.set(n=50)
+    assert 'warmth' not in sim.code()
+
+
+def test_a_clear_is_taken_back_with_the_same_draws():
+    sim = drawn(5000)
+    draws = sim.null.draws.copy()
+    sim.clear(); assert sim.count == 0 and sim.story.can_undo and sim.moved() == ''
+    sim.clear(); assert len(sim.story.states) == 2   # nothing more to take away
+    sim.draw(7); sim.undo()
+    assert np.array_equal(sim.null.draws, draws)
+    sim.redo(); assert np.array_equal(sim.null.draws, draws[:7])
+    sim.clear(); sim.set(n=50); sim.draw(30); sim.undo(); sim.undo()
+    assert sim.settings.n == 100 and sim.count >= 7
+    sim.reset(); assert sim.count == 0
+    plain = drawn(40); plain.reset(); assert plain.count == 0
+    plain.undo(); assert plain.count == 40   # a reset where only draws were to go
+
+
 def test_a_perfect_line_of_own_data_is_shown_but_cannot_be_made():
     sim = drawn(200, x=[1, 2, 3, 4], y=[2, 4, 6, 8])
     assert sim.results()['formula'] == 0 and sim.words()['formula'] == 'less than 10⁻³⁰⁰' and sim.power() == ''
+    assert 'all points lie on the line' in sim.words()['line'] and 'inf' not in sim.words()['line']
     with pytest.raises(ValueError, match='noise'): sim.set(n=10)
     assert sim.settings.own and sim.count == 200
 
@@ -146,6 +190,11 @@ def test_a_column_of_words_is_named(table):
     with pytest.raises(ValueError, match="no column 'cold'"): Simulation.of(table, y='cold')
     for rows in (0, 1, 2):
         with pytest.raises(ValueError, match='3 or more'): Simulation.of(table[:rows])
+    days = table.assign(day=pd.date_range('2020', periods=40), comma='1,5')
+    with pytest.raises(ValueError, match=r"for dates take df\['day'\].dt.year"): Simulation.of(days, x='day')
+    with pytest.raises(ValueError, match="read the file with decimal=','"): Simulation.of(days, y='comma')
+    gaps = table.assign(warmth=[math.nan, *range(39)])
+    with pytest.raises(ValueError, match=r'df.dropna\(\) does that'): Simulation.of(gaps)
     twice = table.set_axis(['place', 'warmth', 'warmth'], axis=1)
     with pytest.raises(ValueError, match="same name 'warmth' twice"): Simulation.of(twice, x='warmth', y='warmth')
     with pytest.raises(ValueError, match="both 'warmth'"): Simulation.of(table, x='warmth', y='warmth')
@@ -154,7 +203,7 @@ def test_a_column_of_words_is_named(table):
 @pytest.mark.parametrize('bad', [
     dict(n=2), dict(n=200_000), dict(n=2.5), dict(n=None), dict(slope=math.inf), dict(slope=1e7),
     dict(noise=0), dict(noise=-1), dict(noise=math.nan), dict(tail='both'), dict(null='t'), dict(seed=-1),
-    dict(seed=1.5), dict(sd_y=1), dict(own=False)])
+    dict(seed=1.5), dict(sd_y=1), dict(own=False), dict(cleared=1)])
 @pytest.mark.parametrize('moving', [False, True])
 def test_a_bad_setting_changes_nothing(bad, moving):
     sim = drawn(20)
@@ -185,7 +234,7 @@ def test_every_draw_extreme_is_no_certainty():
     sim = drawn(100, slope=0)
     words = sim.words()
     assert sim.results()['p'] == 1 and sim.results()['error'] > 0 and words['agree'] is True
-    assert words['p'] != '1 ± 0' and 'inf' not in words['said']
+    assert words['p'] == '1.000 ± 0.010' and 'inf' not in words['said']
 
 
 @pytest.mark.parametrize('n', [3, 4, 8, 100])

@@ -17,6 +17,7 @@ from course_lib.maths.stakes import (
     say_cases,
     say_gap,
     say_outside,
+    say_short,
     say_side,
     say_spread,
 )
@@ -165,7 +166,7 @@ def test_sums_are_written_out():
     assert 'acting costs 250,000 on average and not acting 500,000: act.' in words['decision']
     assert '250,000' in words['a'] and 'price = 250,000' in words['gap']
     assert not any('e+' in v for v in words.values()), words
-    assert [say(v) for v in (-.5, 1234.5, -98765.4, 1e20, 0)] == ['−0.5', '1,234', '−98,765', '1e+20', '0']
+    assert [say(v) for v in (-.5, 1234.5, -98765.4, 1e20, 0)] == ['−0.5', '1,234', '−98,765', '1 × 10²⁰', '0']
 
 
 @pytest.mark.parametrize('alpha', [.05, .01, .001])
@@ -175,6 +176,62 @@ def test_a_study_is_called_by_its_own_level(alpha):
         stakes.set(study=study)
         assert f'(p {sign} {alpha:g}), with power 60 %' in stakes.words()['belief']
         assert stakes.belief == posterior(.5, .6, alpha, study == 'found')
+
+
+@pytest.mark.parametrize('place', [dict(temperature=1e9), dict(temperature=-90.1), dict(humidity=100.5),
+                                   dict(humidity=-1)])
+def test_there_is_no_such_place_on_earth(place):
+    "In the cities of the course; another model may call anything a temperature."
+    stakes, (name, v) = Stakes(), next(iter(place.items()))
+    for ask in (lambda: stakes.set(b=place), lambda: stakes.preview(a=place), lambda: Stakes(a=place)):
+        with pytest.raises(ValueError, match=f'{name} .* is impossible: it lies between') as e: ask()
+        assert 'e+' not in str(e.value)
+    assert stakes.setting == stakes.first
+    other = Stakes(Outcome(np.stack([AREA, AGE], 1), SOLD, ['temperature', 'humidity'], 'price'), a=place, b=place)
+    assert other.setting.a[name] == v and not any('e+' in said for said in other.words().values())
+    edge = dict(temperature=60, humidity=100)
+    stakes.set(a=edge)
+    assert stakes.setting.a == edge
+
+
+def test_sliders_stay_where_there_are_places():
+    ranges = Stakes(a=dict(humidity=99), b=dict(humidity=1)).ranges
+    assert ranges['humidity'][:2] == (0, 100) and -90 <= ranges['temperature'][0]
+
+
+def test_nothing_is_compared_or_done_where_no_R_can_be():
+    stakes = Stakes()
+    assert stakes.words()['gap'] and stakes.words()['acting']
+    stakes.set(b=dict(temperature=55))
+    assert stakes.at('b').mean < 0 and stakes.words()['gap'] == stakes.words()['acting'] == ''
+    house = Stakes(Outcome([1., 2, 3, 4], [-9., -7, -6, -2], outcome='loss'))
+    assert house.at('a').mean < 0 and house.words()['gap']   # only an R cannot be below 0
+
+
+@pytest.mark.parametrize('prior, best, said', [(.9, 'act', True), (1/3, 'either', True), (.1, 'dont', False)])
+def test_what_is_said_of_acting_does_not_contradict_the_decision(prior, best, said):
+    stakes = Stakes(prior=prior)
+    assert stakes.decision.best == best
+    assert stakes.words()['acting'].startswith('If one acted on the model') == said == bool(stakes.words()['acting'])
+
+
+@pytest.mark.parametrize('prior, says', [(70, '(70 % is 0.7)'), (1.5, '(1.5 % is 0.015)'), (100, '(100 % is 1)'),
+                                         (101, 'between 0 and 1'), (-1, 'between 0 and 1'), ('a', "'a'")])
+def test_a_prior_in_percent_is_told_how_to_be_one(prior, says):
+    for act in (lambda: Stakes(prior=prior), lambda: Stakes().set(prior=prior)):
+        with pytest.raises(ValueError) as e: act()
+        assert says in str(e.value) and 'the prior' in str(e.value)
+
+
+@pytest.mark.parametrize('v, said', [(0, '0'), (145.26, '145.3'), (-9999, '−9999'), (10_000, '10k'), (1.5e6, '1.5M'),
+                                     (999_960, '1M'), (-2.5e9, '−2.5 bn'), (2e20, '2 × 10²⁰'), (.00002, '2e−05')])
+def test_costs_in_short(v, said): assert say_short(v) == said
+
+
+def test_inputs_without_a_slider_have_their_unit():
+    assert 'doublings of 1,000 people per km²' in Stakes().words()['rest']
+    assert 'age 41.5 years.' in Stakes(PRICE, a=dict(area=60), units=dict(age='years')).words()['rest'].replace(
+        say(AGE.mean()), '41.5')
 
 
 def test_made_up_costs_are_said_to_be():
@@ -189,7 +246,7 @@ def test_made_up_costs_are_said_to_be():
     (dict(seed='x'), "seed='x'"), (dict(seed=-1), 'seed=-1'), (dict(threshold=None), 'threshold=None'),
     (dict(threshold=10**400), 'threshold='), (dict(power=0), 'power=0'), (dict(alpha=1), 'alpha=1'),
     (dict(prior='.5'), "the prior is '.5'"), (dict(published={}), 'published={}'),
-    (dict(model=[1]), 'list is no model'),
+    (dict(model=[1]), 'a list is no model'), (dict(model=1), 'an int is no model'),
     (dict(model=Equation('y', 1, x=2)), 'x is missing'), (dict(a=dict(temperature=None)), 'temperature=None'),
 ])
 def test_what_cannot_be_started_with(more, says):

@@ -220,7 +220,7 @@ class NullResults(NullCounts):
         at = np.unique(np.geomspace(1, self.count, points).round().astype(int))
         return at, *p_of(np.cumsum(self._extreme)[at - 1], at)
 
-# %% ../../nbs/maths/10_chance.ipynb #4aa40cb8
+# %% ../../nbs/maths/10_chance.ipynb #78ffe982
 class Null(NullResults):
     "Draws of a statistic where there is no relation."
     def histogram(self,
@@ -259,9 +259,11 @@ class Null(NullResults):
         if data is not facts: new._token = self._token
         if new._key() == self._key(): new._draws = self._draws  # the same draws need not be made again
         return new
-    def code(self) -> str:
+    def code(self,
+        columns=None,  # of a DataFrame `df` that the points came from: the names of x and y
+    ) -> str:
         "Lines of numpy that do the same and end with p."
-        return _null_code(self)
+        return _null_code(self, columns)
     def _key(self):
         x_of = self.sizes if self.fixed else None
         if self.null == 'gaussian': return self.null, self.seed, self.n, x_of
@@ -386,7 +388,7 @@ def _groups_of(a, b):
     sizes, at = _sizes((len(a), len(b))), float(a.mean())
     return (np.repeat([0., 1.], sizes), y), sizes, (float(b.mean()) - at, at, within)
 
-# %% ../../nbs/maths/10_chance.ipynb #1248873f
+# %% ../../nbs/maths/10_chance.ipynb #a45e63c9
 def _count_line(name, observed, tail, ties=False):
     "The line that counts and divides; with `ties`, equal counts as equal though rounded."
     test = {'two': f'abs({name}) >= abs({observed})' + '*(1 - 1e-9)'*ties,
@@ -394,16 +396,23 @@ def _count_line(name, observed, tail, ties=False):
             'greater': f'{name} >= {observed}' + f' - 1e-9*abs({observed})'*ties}[tail]
     return f'p = (1 + ({test}).sum())/(1 + len({name}))'
 
-def _gaussian_code(null, name, draws):
-    scale = '' if null.unit == 1 else f'*{null.unit!r}'
+def _gaussian_code(null, name, draws, columns=None):
+    what = f'  # the {null.kind} of {columns[1]!r} over {columns[0]!r}' if columns else ''
+    x = 'group' if null.fixed else 'x'
+    ratio, scale = ('', '') if null.unit == 1 else (
+        f'sd_ratio = {null.unit!r}  # sd(y)/sd({x}): a correlation times this is a {null.kind}\n', '*sd_ratio')
     group = f'group = np.repeat([0, 1], {null.sizes})\n' if null.fixed else ''
     both = f'group, rng.normal(size={null.n})' if null.fixed else f'*rng.normal(size=(2, {null.n}))'
-    return (f'{group}rng = np.random.default_rng({null.seed})\n'
+    return (f'{group}rng = np.random.default_rng({null.seed})\nobserved = {null.observed!r}{what}\n{ratio}'
             f'def draw(): return np.corrcoef({both})[0, 1]{scale}  # no relation\n'
-            f'{name} = np.array([draw() for _ in range({draws})])\n{_count_line(name, repr(null.observed), null.tail)}')
+            f'{name} = np.array([draw() for _ in range({draws})])\n{_count_line(name, "observed", null.tail)}')
 
-def _data_code(null):
-    "Lines that make x and y."
+def _data_code(null, columns=None):
+    "Lines that make x and y, or x_seen and y_seen from columns of a DataFrame."
+    if columns:
+        a, b = columns
+        return (f'# df: your table; x_seen and y_seen: its columns {a!r} and {b!r}, as arrays\n'
+                f'x_seen, y_seen = df[{a!r}].to_numpy(float), df[{b!r}].to_numpy(float)\n')
     if null._data and null.fixed:
         return '# a and b: your data\nx, y = np.repeat([0, 1], [len(a), len(b)]), np.r_[a, b]\n'
     if null._data: return '# x and y: your data\n'
@@ -411,13 +420,15 @@ def _data_code(null):
     kind = type(null).__name__
     return f'from course_lib.maths.chance import {kind}\nnull = {kind}({args})\nx, y = null.x, null.y\n'
 
-def _permutation_code(null, name, draws):
-    of = 'np.corrcoef(x, {})[0, 1]' if null.unit == 1 else 'np.polyfit(x, {}, 1)[0]'
-    again = of.format('rng.permutation(y)')
-    return (f'{_data_code(null)}rng = np.random.default_rng({null.seed})\nobserved = {of.format("y")}\n'
+def _permutation_code(null, name, draws, columns=None):
+    x, y = ('x_seen', 'y_seen') if columns else 'xy'
+    of = f'np.corrcoef({x}, {{}})[0, 1]' if null.unit == 1 else f'np.polyfit({x}, {{}}, 1)[0]'
+    again = of.format(f'rng.permutation({y})')
+    return (f'{_data_code(null, columns)}rng = np.random.default_rng({null.seed})\nobserved = {of.format(y)}\n'
             f'{name} = np.array([{again} for _ in range({draws})])\n'
             f'{_count_line(name, "observed", null.tail, ties=True)}')
 
-def _null_code(null):
+def _null_code(null, columns=None):
     write = _gaussian_code if null.null == 'gaussian' else _permutation_code
-    return f'import numpy as np\n{write(null, null.kind + "s", min(null.count, 10_000) or 10_000)}\np'
+    draws = min(null.count, 10_000) or 10_000
+    return f'import numpy as np\n{write(null, null.kind + "s", draws, columns)}\np'

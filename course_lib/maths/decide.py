@@ -268,7 +268,7 @@ def posterior(
     real, chance = (power, alpha) if significant else (1 - power, 1 - alpha)
     return prior*real/(prior*real + (1 - prior)*chance)
 
-# %% ../../nbs/maths/13_decide.ipynb #d0f57a55
+# %% ../../nbs/maths/13_decide.ipynb #8a2f16f6
 FACTS, ACTIONS = ('relation', 'none'), ('act', 'dont')
 FOUR = tuple((fact, action) for fact in FACTS for action in ACTIONS)
 SAID = {('relation', 'act'): 'acting where the relation is real',
@@ -283,7 +283,8 @@ def _four(costs):
         try: rows = [list(row) for row in costs]
         except TypeError: rows = []
         if [len(row) for row in rows] != [2, 2]:
-            raise ValueError(f'costs={costs!r:.60} must be 2 × 2: relation or not, act or not')
+            raise ValueError(f'costs={costs!r:.60} must be 2 × 2, such as [[40, 100], [30, 0]]: '
+                             'a row for relation or not, in each act or not')
         return dict(zip(FOUR, rows[0] + rows[1], strict=True))
     named = {f'{fact}_{action}': (fact, action) for fact, action in FOUR}
     return {named.get(k, k) if isinstance(k, str) else k: v for k, v in costs.items()}

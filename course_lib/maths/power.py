@@ -88,7 +88,7 @@ def draw_studies(
     with np.errstate(divide='ignore'): t = slopes/se
     return Studies(slopes, se, t_p(t, n - 2), slope, n)
 
-# %% ../../nbs/maths/11_power.ipynb #0eaf40c4
+# %% ../../nbs/maths/11_power.ipynb #c938ad4c
 def _wrong_sign(share):
     "A share in words; of small ones a percentage is hard to imagine."
     if share > .1: return f'{percent(share)} have the wrong sign'
@@ -108,7 +108,7 @@ class Design:
     @property
     def message(self) -> str:
         "The three numbers in a sentence."
-        many, slope = f'Of studies with {self.n:,} points, {percent(self.power)} are significant', signed(self.slope, 6)
+        many, slope = f'Of studies with {self.n:,} points, {percent(self.power)} are significant', signed(self.slope, 4)
         if not self.power: return f'{many}: none of them finds the slope of {slope}.'
         if not self.slope: return f'{many} though there is no relation, as many in each direction.'
         return (f'{many} where the true slope is {slope}. On average their slope is {self.type_m:.3g} '
@@ -237,12 +237,12 @@ def verdict(
     near, far = (low, high) if at_least > 0 else (-high, -low)  # as if the size were positive
     return VERDICTS[near > 0, far >= abs(at_least)]
 
-# %% ../../nbs/maths/11_power.ipynb #6062fd3f
+# %% ../../nbs/maths/11_power.ipynb #70a5089d
 ENDS = {'relation': 'there is a relation, and it may be as large as {0}',
         'smaller relation': 'there is a relation, but a smaller one than {0}',
         'not enough data': 'neither 0 nor {0} is ruled out, so {1:,} points are not enough data to say anything',
         'no such relation': 'a true slope of {0} or steeper would hardly have given these data'}
-OPPOSITE = 'there is a relation, the other way: '
+OPPOSITE = 'a relation, but the other way'  # instead of 'no such relation', where 0 is ruled out
 
 @dataclass(frozen=True, repr=False)
 class Rejection:
@@ -260,9 +260,9 @@ class Rejection:
         "The verdict in a sentence."
         slope, low, high, size = (signed(v) for v in (self.slope, self.low, self.high, self.at_least))
         opposite = self.high < 0 if self.at_least > 0 else self.low > 0
-        end = OPPOSITE*opposite + ENDS[self.verdict].format(size, self.n)
+        head, end = OPPOSITE if opposite else self.verdict, ENDS[self.verdict].format(size, self.n)
         edge = f'below {(1 - self.level)/2:.3g} rules {size} out'
-        return (f'{self.verdict.capitalize()}: the slope is {slope}, between {low} and {high} ({100*self.level:g} %); '
+        return (f'{head.capitalize()}: the slope is {slope}, between {low} and {high} ({100*self.level:g} %); '
                 f'{end} (p {p_words(self.p)}; {edge}).')
     def __repr__(self): return self.message
 

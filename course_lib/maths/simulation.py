@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['MOST_N', 'NEARLY', 'SIDE', 'WIDE', 'PLACES', 'FEW', 'MIDDLE', 'WHY_N', 'WHY_MORE', 'WHY_LESS', 'CITIES', 'KEEP',
-           'BUDGET', 'MOST', 'SLICE', 'TAIL_WORDS', 'ONLY_P', 'Settings', 'sd_of_y', 'check_settings', 'bars', 'Tally',
-           'error_words', 'agreement', 'middle_of', 'practical_words', 'change_words', 'Study', 'draw_within',
-           'Drawing', 'Moving', 'Looking', 'Simulation']
+           'BUDGET', 'MOST', 'SLICE', 'COMMA', 'TAIL_WORDS', 'ONLY_P', 'Settings', 'sd_of_y', 'check_settings', 'bars',
+           'Tally', 'error_words', 'agreement', 'middle_of', 'range_words', 'practical_words', 'change_words', 'Study',
+           'draw_within', 'Drawing', 'Moving', 'Looking', 'columns_of', 'Simulation']
 
-# %% ../../nbs/maths/15_simulation.ipynb #d62cd622
+# %% ../../nbs/maths/15_simulation.ipynb #a85b9640
 import math
+import re
 import time
 from dataclasses import asdict, dataclass, replace
 
@@ -22,7 +23,7 @@ from .regress import two_columns
 from .undo import Undo
 from .words import p_words, signed
 
-# %% ../../nbs/maths/15_simulation.ipynb #f2cde54a
+# %% ../../nbs/maths/15_simulation.ipynb #084ee447
 MOST_N = 100_000  # a draw of more points would keep a learner waiting
 
 @dataclass(frozen=True)
@@ -30,17 +31,18 @@ class Settings:
     "What a learner may move."
     n: int = 100           # points
     slope: float = -.023   # observed
-    noise: float = .49     # standard deviation about the line, in units of y
+    noise: float = .489    # standard deviation about the line (n - 2 degrees of freedom), in units of y
     tail: str = 'two'      # or 'less', 'greater'
     null: str = 'gaussian' # or 'permutation'
     seed: int = 42
     own: bool = False      # the learner's own data, as they are
+    cleared: int = 0       # how often all draws were taken away, so that it can be undone
 
-def sd_of_y(slope, noise, sd_x) -> float:
-    "The spread of y that a line and noise about it come to."
-    return math.hypot(slope*sd_x, noise)
+def sd_of_y(slope, noise, sd_x, n) -> float:
+    "The standard deviation of y that a line and noise about it come to."
+    return math.hypot(slope*sd_x, noise*math.sqrt((n - 2)/(n - 1)))  # a line takes up two of n, a mean one
 
-# %% ../../nbs/maths/15_simulation.ipynb #fbc80300
+# %% ../../nbs/maths/15_simulation.ipynb #a5ae9630
 NEARLY = 1e-6  # noise as a part of the spread of y, below which nothing is left but the line
 
 def check_settings(
@@ -50,7 +52,7 @@ def check_settings(
     "The settings, if data can be made of them. Raises ValueError."
     n = whole(s.n, 'n', 3, MOST_N, 'the number of points')
     slope, noise = number(s.slope, 'slope'), number(s.noise, 'noise', above=0)
-    if noise < NEARLY*sd_of_y(slope, noise, sd_x):
+    if noise < NEARLY*sd_of_y(slope, noise, sd_x, n):
         raise ValueError(f'a slope of {slope:g} is too steep for a noise of {noise:g} where x is spread by {sd_x:g}: '
                          'all points would lie on the line; use a flatter line or more noise')
     return replace(s, n=n, slope=slope, noise=noise)
@@ -96,13 +98,14 @@ class Tally:
         at, extreme = np.array(notes, int).reshape(-1, 2).T
         return at, *p_of(extreme, at)
 
-# %% ../../nbs/maths/15_simulation.ipynb #e4a97510
+# %% ../../nbs/maths/15_simulation.ipynb #8265ff27
 def error_words(
     p: float,
     error: float,  # above 0
 ) -> str:
     "A p-value with its error, to as many digits as the error allows."
-    digits = max(0, 1 - math.floor(math.log10(error)))
+    near = p + error > 1  # no need to know how close to 1
+    digits = max(0, 1 - near - math.floor(math.log10(float(f'{error:.1e}'))))
     return f'{p:.{digits}f} ± {error:.{digits}f}'
 
 # %% ../../nbs/maths/15_simulation.ipynb #bea72ae7
@@ -130,19 +133,27 @@ def agreement(
            'chance does that about 5 times in 100; draw more')
     return False, f'They are {gap:.1f} errors apart: {why}.'
 
-# %% ../../nbs/maths/15_simulation.ipynb #53d58b45
+# %% ../../nbs/maths/15_simulation.ipynb #9768e0c3
 MIDDLE = 1.96  # standard deviations on each side that hold 95 % of normal data
 
 def middle_of(x) -> tuple[float, float]:
     "Where the middle 95 % of x begin and end."
     return tuple(map(float, np.percentile(x, (2.5, 97.5))))
 
+def range_words(low, high) -> str:
+    "A range, such as 1950 to 2016: as many digits as its width asks for, however large its ends are."
+    wide = high - low
+    places = max(0, round(2 - math.log10(wide))) if wide > 0 else 3
+    size = max(abs(low), abs(high))
+    digits = min(15, max(3, places + (math.floor(math.log10(size)) + 1 if size else 1)))
+    return ' to '.join(signed(v, digits) for v in (low, high))
+
 def practical_words(slope, interval, middle, names=('x', 'y')) -> str:
     "How much y changes over the middle of x."
     wide = middle[1] - middle[0]
     low, high = sorted(v*wide for v in interval)
-    return (f'Does it matter? Over the middle 95 % of {names[0]}, {signed(middle[0])} to {signed(middle[1])}, '
-            f'{names[1]} changes by {signed(slope*wide)}; the data allow {signed(low)} to {signed(high)} (95 %).')
+    return (f'Does it matter? Over the middle 95 % of {names[0]}, {range_words(*middle)}, the change in {names[1]} is '
+            f'{signed(slope*wide)}; the data allow {signed(low)} to {signed(high)} (95 %).')
 
 WHY_N = ('p says how rarely chance alone would give a slope this steep; with more points it does so more rarely. '
          'It does not say how large the slope is.')
@@ -160,7 +171,7 @@ def change_words(old: Settings, new: Settings, p_old, p_new) -> str:
     why = WHY_N if k == 'n' else WHY_MORE if new.noise > old.noise else WHY_LESS
     return f'{"n" if k == "n" else "Noise"} {a} → {b}, the slope still {signed(new.slope)}: {p}. {why}'
 
-# %% ../../nbs/maths/15_simulation.ipynb #9e49be90
+# %% ../../nbs/maths/15_simulation.ipynb #ef96a369
 CITIES = (5, 1.9), 5  # means of x and y, and the standard deviation of x, of the course's cities
 
 class Study:
@@ -170,7 +181,7 @@ class Study:
         *,
         n: int = 100,         # points, 3 to 100,000
         slope: float = -.023, # observed
-        noise: float = .49,   # standard deviation about the line, above 0
+        noise: float = .489,  # standard deviation about the line (n - 2 degrees of freedom), above 0
         mean=CITIES[0],       # of x and of y
         sd_x: float = CITIES[1],  # standard deviation of x
         null: str = 'gaussian',   # or 'permutation'
@@ -193,13 +204,14 @@ class Study:
         "Own data; their n, slope, and noise about the line."
         self.data = NullSlopes(x, y, **options)
         self.mean, self.sd_x, r = self.data.mean, self.data.sd[0], self.data.r
-        return self.data.n, self.data.observed, self.data.sd[1]*math.sqrt((1 - r)*(1 + r))
+        n = self.data.n
+        return n, self.data.observed, self.data.sd[1]*math.sqrt((1 - r)*(1 + r)*(n - 1)/(n - 2))
 
     def null_of(self, s: Settings) -> NullSlopes:
         "What chance does with these settings; draws that stay the same are not made again."
         options = dict(null=s.null, tail=s.tail, seed=s.seed)
         if s.own: return (self.null if self.null and self.settings.own else self.data).with_(**options)
-        facts = dict(n=s.n, slope=s.slope, mean=self.mean, sd=(self.sd_x, sd_of_y(s.slope, s.noise, self.sd_x)))
+        facts = dict(n=s.n, slope=s.slope, mean=self.mean, sd=(self.sd_x, sd_of_y(s.slope, s.noise, self.sd_x, s.n)))
         return (self.null or NullSlopes()).with_(**facts, **options)
 
 # %% ../../nbs/maths/15_simulation.ipynb #464eb77d
@@ -220,7 +232,7 @@ def draw_within(
         if time.perf_counter() > end: break
     return null.count - at
 
-# %% ../../nbs/maths/15_simulation.ipynb #7e316d42
+# %% ../../nbs/maths/15_simulation.ipynb #ede6eacb
 class Drawing(Study):
     "Draws that come and go with the settings."
     def __init__(self, x=None, y=None, **options):
@@ -238,9 +250,6 @@ class Drawing(Study):
         made = draw_within(self.null, b, seconds)
         self.wanted, self.picked = self.count, None
         return made
-    def clear(self):
-        "Take all draws away; the same ones will come again."
-        self._go(self.settings, 0)
 
     def _go(self, settings, want, moving=False):
         "Other settings, with about as many draws."
@@ -250,11 +259,11 @@ class Drawing(Study):
         self.null, self.settings, self.picked, self.tally = null, settings, None, Tally(null)
         if not moving: self.wanted = self.count
 
-# %% ../../nbs/maths/15_simulation.ipynb #59635995
+# %% ../../nbs/maths/15_simulation.ipynb #46a36003
 class Moving(Drawing):
     "Settings that move, with undo."
     def _changed(self, changes):
-        known = set(asdict(self.settings)) - {'own'}
+        known = set(asdict(self.settings)) - {'own', 'cleared'}
         if odd := [k for k in changes if k not in known]:
             raise ValueError(f'{odd[0]!r} cannot be set; choose from {sorted(known)}')
         new = replace(self.settings, **changes)
@@ -271,15 +280,21 @@ class Moving(Drawing):
     def _back(self, by):
         self._leave()
         if by < 0 and self.settings != self.story.now: return self._go(self.story.now, self.wanted)
-        to = self.story.go(by)
-        self._go(to, max(self.wanted, self._counts.get(to, 0)))
+        was, to = self.story.now, self.story.go(by)
+        then, emptied = self._counts.get(to, 0), by > 0 and (to.cleared != was.cleared or to == self.story.states[0])
+        self._go(to, then if emptied else max(self.wanted, then))
     def undo(self): self._back(-1)
     def redo(self): self._back(1)
     def _to(self, settings, want):
         self._leave(); self.story.add(settings); self._go(settings, want)
+    def clear(self):
+        "Take all draws away; the same ones will come again. It can be undone."
+        if self.count: self._to(replace(self.settings, cleared=self.settings.cleared + 1), 0)
     def reset(self):
         "Everything as at the start, without draws; it can be undone."
-        self._to(self.story.states[0], 0)
+        start = self.story.states[0]
+        if self.settings == start: self.clear()
+        else: self._to(start, 0)
     def to_data(self):
         "Back to the own data. Raises ValueError where there are none."
         if not self.data: raise ValueError('there are no data of your own here: give x and y, or a DataFrame')
@@ -318,7 +333,25 @@ class Looking(Moving):
         keep = np.linspace(0, len(x) - 1, most).astype(int) if self.settings.own else slice(most)
         return x[keep], y[keep]
 
-# %% ../../nbs/maths/15_simulation.ipynb #5060dd77
+# %% ../../nbs/maths/15_simulation.ipynb #a9d1e4f5
+COMMA = re.compile(r'\s*[-+]?\d+,\d+\s*')
+
+def _hint(column, name) -> str:
+    "What to do about a column that cannot be used."
+    if column.dtype.kind in 'mM': return f'for dates take df[{name!r}].dt.year' if column.dtype.kind == 'M' else ''
+    if any(isinstance(v, str) and COMMA.fullmatch(v) for v in column[:1000]):
+        return f"for numbers with a comma in {name!r} read the file with decimal=','"
+    return 'df.dropna() does that; rows are counted from 0' if column.isna().any() else ''
+
+def columns_of(df, x=None, y=None):
+    "As `two_columns`, with what to do where it refuses."
+    try: return two_columns(df, x, y)
+    except ValueError as e: said = str(e)
+    columns = [(df.iloc[:, i], str(c)) for i, c in enumerate(getattr(df, 'columns', ())) if repr(str(c)) in said]
+    hints = [h for h in (_hint(c, name) for c, name in columns) if h]
+    raise ValueError('; '.join([said, *dict.fromkeys(hints)]))
+
+# %% ../../nbs/maths/15_simulation.ipynb #c0a62e80
 TAIL_WORDS = {'two': 'at least as far from 0, on either side', 'less': 'this low or lower',
               'greater': 'this high or higher'}
 
@@ -326,11 +359,17 @@ ONLY_P = 'Whether it is the true one the data cannot tell: this power only repea
 
 class Simulation(Looking):
     "Draws of slopes without a relation, beside what was observed."
+    columns = None   # of the DataFrame that the data came from
     @classmethod
     def of(cls, df, x=None, y=None, **options):
         "From two columns of a DataFrame. Raises ValueError, naming the column, for words, gaps, and too few rows."
-        a, b, names = two_columns(df, x, y)
-        return cls(a, b, **dict(names=names) | options)
+        a, b, names = columns_of(df, x, y)
+        sim = cls(a, b, **dict(names=names) | options)
+        sim.columns = names
+        return sim
+    def code(self) -> str:
+        "Lines of numpy that do the same and end with p."
+        return self.null.code(self.columns if self.settings.own else None)
     def results(self) -> dict:
         "p by simulation with its error and by formula, and how many draws are extreme."
         p, error = self.tally.update().p
@@ -349,15 +388,21 @@ class Simulation(Looking):
         if self.count:
             counted = f'{r["extreme"]:,} of {self.count:,} draws are {TAIL_WORDS[s.tail]}'
             p = error_words(r['p'], r['error'])
-        low, high = map(signed, null.interval)
         return dict(counted=counted, p=p, formula=p_words(r['formula']), agree=agree, said=said, moved=self.moved(),
-                    line=f'slope {signed(null.observed)}, 95 % interval {low} to {high}, t {signed(null.t)}',
+                    line=self.line_words(),
                     practical=practical_words(null.observed, null.interval, self.middle, self.names),
                     power=self.power() if power else None)
+    def line_words(self) -> str:
+        "The observed line: its slope, interval and t."
+        null, s = self.null, self.settings
+        if s.noise < NEARLY*null.sd[1]:
+            return f'slope {signed(null.observed)}; all points lie on the line, so nothing is left to be chance'
+        low, high = map(signed, null.interval)
+        return f'slope {signed(null.observed)}, 95 % interval {low} to {high}, t {signed(null.t)}'
     def repeated(self) -> Design:
         "What more studies like this one would find, were its slope the true one. Raises ValueError without noise."
         s = self.settings
-        return design(s.n, s.slope, self.sd_x, s.noise*math.sqrt((s.n - 1)/(s.n - 2)))
+        return design(s.n, s.slope, self.sd_x, s.noise)
     def power(self) -> str:
         "The same in words; nothing where there is no slope, or no noise."
         if not (self.settings.slope and self.settings.noise): return ''

@@ -198,9 +198,10 @@ function hintWords(slope, gain, step) {
 /**
  * A slider with a box for exact entry. `onmove` hears every place it passes, `onsettle` the one it was left at. A value
  * that is typed may lie outside: the range grows. Arrow keys make one `step`, or 1/200 of the range; Page keys ten times
- * that. With `log` equal ways on the slider are equal factors, as a learning rate wants it.
+ * that. With `log` equal ways on the slider are equal factors, as a learning rate wants it; a typed value that is not above
+ * 0 is then handed to `onrefused`. The box shows `digits` significant ones.
  */
-function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 0, log = false, label = name}, onmove, onsettle) {
+function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 0, log = false, label = name, digits = 5, onrefused = null}, onmove, onsettle) {
   const place = log ? Math.log10 : v => v, there = log ? v => Number((10**v).toPrecision(3)) : v => v;
   const s = {name, lo, hi, value, dragging: false, typing: false, timer: null};
   const range = el('input', {type: 'range', class: 'cw-range', step: stride || 'any', min: lo, max: hi, 'aria-label': label});
@@ -209,7 +210,7 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
   const show = (skipBox = false) => {
     range.min = place(s.lo); range.max = place(s.hi); range.value = place(s.value);
     range.setAttribute('aria-valuetext', fmt(s.value));
-    if (!skipBox) box.value = Number(s.value.toPrecision(5));
+    if (!skipBox) box.value = Number(s.value.toPrecision(digits));
   };
   const take = (v, skipBox = false) => { s.value = whole ? Math.round(v) : v; show(skipBox); onmove(s.value, s); };
   const rest = () => { clearTimeout(s.timer); s.timer = null; };
@@ -232,7 +233,11 @@ function slider(name, {lo, hi, value, whole = false, step: stride = whole ? 1 : 
   box.addEventListener('change', () => {
     const v = box.valueAsNumber;
     s.typing = false;
-    if (!Number.isFinite(v) || (log && v <= 0)) return show();
+    if (!Number.isFinite(v) || (log && v <= 0)) {
+      show();
+      if (Number.isFinite(v)) onrefused?.(v, s);
+      return;
+    }
     s.lo = Math.min(s.lo, v); s.hi = Math.max(s.hi, v);
     take(v, true);
     settle();

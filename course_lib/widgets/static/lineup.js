@@ -1,7 +1,7 @@
 // The real scatter hidden among those of chance alone: LineUp. The object behind it is course_lib.maths.lineup.Parade.
 // Python deals the points and keeps the score; the browser draws them, and shows at once what a pick has hit.
 
-const LINEUP_HINT = 'Panels: arrows move, Enter picks. N next round, G give up, L lines; on a slider the arrows and Page keys';
+const LINEUP_HINT = 'Panels: arrows move, Enter picks. N next round, G give up, L lines, R reset; on a slider the arrows and Page keys';
 const GROW = 400;  // milliseconds in which the lines come
 
 // ---- A cloud of points
@@ -181,7 +181,8 @@ class Example {
   made() {
     const n = Math.min(this.n, this.u.length), u = this.u.subarray(0, n), v = this.v.subarray(0, n), [lo, at, hi, to] = lineThrough(u, v);
     const b = (to - at)/(hi - lo), mean = u.reduce((s, w) => s + w, 0)/n, mid = at + b*(mean - lo), sd = Math.hypot(this.slope*this.sdX, this.noise);
-    const left = v.map((w, i) => w - mid - b*(u[i] - mean)), share = w => .5 + w/(5.6 + .7*Math.log10(n));
+    const bare = v.map((w, i) => w - mid - b*(u[i] - mean)), size = Math.sqrt(bare.reduce((s, w) => s + w*w, 0)/(n - 2));
+    const left = bare.map(w => w/size), share = w => .5 + w/(5.6 + .7*Math.log10(n));
     return [Float64Array.from(u, w => share(w - mean)), left.map((w, i) => share((this.slope*this.sdX*(u[i] - mean) + this.noise*w)/sd))];
   }
   close() { this.watch.disconnect(); }
@@ -196,7 +197,7 @@ class LineUpView {
   constructor({model, el: holder}) {
     Object.assign(this, {model, mine: null, trying: null});
     this.root = makeRoot({model, el: holder}, {label: this.state.label, hint: LINEUP_HINT,
-      keys: {n: () => this.next(), g: () => this.giveUp(), l: () => this.lines.box.click()}});
+      keys: {n: () => this.next(), g: () => this.giveUp(), l: () => this.lines.box.click(), r: () => this.reset()}});
     this.root.root.classList.add('cw-lineup');
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
     this.build();
@@ -241,7 +242,8 @@ class LineUpView {
       slider(name, {lo, hi, step, value: at[name], ...more}, () => this.moved(), () => this.settled());
     this.sliders = [make('n', ranges.n, {whole: true, log: true, label: 'points'}), make('slope', ranges.slope), make('noise', ranges.noise)];
     this.example = new Example();
-    return el('div', {class: 'cw-lineup-part'}, this.best, ...this.sliders.map(s => s.node), this.example.node);
+    const reset = button('Reset', () => this.reset(), {title: 'R: points, slope and noise as at the start'});
+    return el('div', {class: 'cw-lineup-part'}, this.best, ...this.sliders.map(s => s.node), el('div', {class: 'cw-row'}, reset), this.example.node);
   }
   values() { return Object.fromEntries(this.sliders.map(s => [s.name, s.value])); }
 
@@ -274,6 +276,14 @@ class LineUpView {
   }
   hush() { clearTimeout(this.telling); this.telling = null; }
   settled() { this.hush(); this.sent = this.line.send('set', this.values()); this.trying = null; this.render(); }
+  reset() {
+    if (!this.sliders) return;
+    this.sliders.forEach(s => s.flush());
+    this.hush();
+    this.trying = null;
+    this.sent = this.line.send('reset');
+    this.render();
+  }
   /** Another round is on its way, or will be as soon as the slider is let go. */
   get stale() { return !!this.trying || !!this.sent || this.leaving === this.state.round; }
 
@@ -283,7 +293,7 @@ class LineUpView {
     if (this.sent && this.line.idle) this.sent = null;
     if (this.line.idle) this.leaving = null;
     if (!this.trying && !this.sent && this.sliders) {
-      this.sliders.forEach(t => t.set(s.setting[t.name]));
+      this.sliders.forEach(t => t.set(s.setting[t.name], s.ranges[t.name].lo, s.ranges[t.name].hi));  // what was typed may have widened it
       this.example.set(s.setting, s.sd_x, s.colours);
     }
     if (this.line.idle) this.lines.box.checked = s.lines;
@@ -316,8 +326,7 @@ class LineUpView {
     this.nextButton.disabled = !over || waiting;
     this.upButton.disabled = over || waiting;
     this.score();
-    const [x, y] = s.names, {x: [a, b], y: [c, d]} = s.limits;
-    setText(this.axes, `Across: ${x}, ${fmt(a, 2)} to ${fmt(b, 2)}. Up: ${y}, ${fmt(c, 2)} to ${fmt(d, 2)}. The same in every panel.`);
+    setText(this.axes, s.axes);
   }
   score() {
     const s = this.state, rows = JSON.stringify(s.table);

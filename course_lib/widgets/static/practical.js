@@ -83,7 +83,14 @@ function typedNumber(text) {
 }
 
 const SIGNS = {a: '●', b: '■'}, CASE_WORDS = {relation: 'it is real', none: 'it is not'}, ACTIONS = {act: 'act', dont: 'do not'};
-const SAID = ['a', 'b', 'a_far', 'b_far', 'gap', 'rest', 'acting', 'belief', 'decision'];
+const SAID = ['a', 'b', 'a_far', 'b_far', 'gap', 'rest', 'acting', 'belief', 'decision', 'costs'];
+const SHORT = [[1e9, ' bn'], [1e6, 'M'], [1e3, 'k']];
+/** Four digits of a cost, as `say_short` in Python writes them at the axis. */
+function short(v) {
+  const round = Number(v.toPrecision(4)), size = Math.abs(round);
+  const [unit, name] = SHORT.find(([u]) => size >= Math.max(u, 1e4) && size < 1e15) ?? [1, ''];
+  return fmt(round/unit) + name;
+}
 const percentText = p => `${fmt(100*p, 3)} %`;
 
 // ---- The view
@@ -185,7 +192,7 @@ class PracticalView {
       v => this.moved({prior: v}), v => this.settled({prior: v}));
     this.prior.node.querySelector('.cw-hint').textContent = 'how likely the relation is, as far as you know';
     this.study = choice('evidence', Object.entries(this.state.studies), this.now.study, v => this.settled({study: v}));
-    return el('div', {class: 'cw-panel cw-practical-panel'}, this.prior.node, this.study, this.costTable());
+    return el('div', {class: 'cw-panel cw-practical-panel'}, this.prior.node, this.study, this.costTable(), this.words.costs);
   }
   costTable() {
     this.costs = {}; this.average = {};
@@ -322,7 +329,7 @@ class PracticalView {
     const p = this.belief, costs = Object.keys(ACTIONS).map(a => expected(p, this.now.costs, a));
     Object.keys(ACTIONS).forEach((a, i) => {
       const best = costs[i] < costs[1 - i];
-      setText(this.average[a], `${fmt(costs[i])}${best ? ' ★' : ''}`);
+      setText(this.average[a], `${short(costs[i])}${best ? ' ★' : ''}`);
       this.average[a].classList.toggle('cw-best', best);
     });
     this.prior.range.setAttribute('aria-valuetext', percentText(this.now.prior));

@@ -8,11 +8,26 @@ function ticks(lo, hi, most) {
   return found;
 }
 
+/** Marks in words: to the digits of the step between them, with an exponent only where it must be. */
+function tickWords(values) {
+  const step = values.length > 1 ? Math.abs(values[1] - values[0]) : Math.abs(values[0]) || 1, size = Math.max(...values.map(Math.abs));
+  const unit = Math.floor(Math.log10(step) + 1e-9), far = size >= 1e6 || step < 1e-4;
+  const brief = v => v.toExponential(Math.max(0, Math.floor(Math.log10(Math.abs(v)) + 1e-9) - unit));
+  const some = v => v && far ? brief(v) : String(Number(v.toFixed(Math.max(0, -unit))));
+  return values.map(v => some(v).replace('e+', 'e').replaceAll('-', '−'));
+}
+
+/** A power of ten on a short axis: 100, 1k, 10k, 1M. */
+const decadeWords = v => v >= 1e6 ? `${v/1e6}M` : v >= 1000 ? `${v/1000}k` : String(v);
+
 /** A count, with commas. */
 const whole = v => v.toLocaleString('en');
 
 /** A number with its sign. */
 const signedNumber = v => (v > 0 ? '+' : '') + fmt(v, 3);
+
+/** The same for a place on an axis that reaches to `half`: no more digits than can be seen there. */
+const placeNumber = (v, half) => signedNumber(Number(v.toFixed(Math.min(100, Math.max(0, 3 - Math.ceil(Math.log10(half)))))));
 
 /** The smallest of 10, 20, 50, 100, 200, … that is not below v. */
 function roundTop(v) {
@@ -78,6 +93,25 @@ class Frame {
     Object.assign(ctx, {fillStyle: colour, textAlign: align});
     ctx.fillText(words, x, y);
   }
+  /** As much of the words as fits in `most` pixels. */
+  short(ctx, words, most, {size = 11, bold = false} = {}) {
+    ctx.font = `${bold ? '600 ' : ''}${size}px ${this.font}`;
+    if (ctx.measureText(words).width <= most) return words;
+    let k = words.length;
+    while (k > 1 && ctx.measureText(words.slice(0, k) + '…').width > most) k--;
+    return words.slice(0, k) + '…';
+  }
+  /** Words under the marks of the x axis: the last first; what would touch another one is left out. */
+  under(ctx, values, words, y) {
+    ctx.font = `10.5px ${this.font}`;
+    let free = this.width;
+    for (let i = values.length - 1; i >= 0; i--) {
+      const wide = ctx.measureText(words[i]).width, at = Math.max(0, Math.min(this.X(values[i]) - wide/2, this.width - wide - 1));
+      if (at + wide > free) continue;
+      this.text(ctx, words[i], at, y, {size: 10.5});
+      free = at - 5;
+    }
+  }
   clip(ctx, f) {
     const {l, t, r, b} = this.box;
     ctx.save(); ctx.beginPath(); ctx.rect(l, t, r - l, b - t); ctx.clip();
@@ -86,19 +120,21 @@ class Frame {
   }
   /** The box, marks along both axes, and what they count. */
   axes(ctx, {xlabel = '', ylabel = '', title = '', colour = this.ink} = {}) {
-    const {l, t, r, b} = this.box, across = this.logx ? this.decades() : ticks(...this.x, Math.max(2, (r - l)/62));
+    const {t, r, b} = this.box, up = ticks(...this.y, Math.max(2, (b - t)/30)), upWords = tickWords(up);
+    ctx.font = `10.5px ${this.font}`;
+    const l = this.box.l = Math.max(this.left, Math.ceil(Math.max(0, ...upWords.map(w => ctx.measureText(w).width))) + 7);
+    const across = this.logx ? this.decades() : ticks(...this.x, Math.max(2, (r - l)/62));
     ctx.strokeStyle = this.ink; ctx.lineWidth = 1; ctx.globalAlpha = .4; ctx.setLineDash([]);
     ctx.strokeRect(l + .5, t + .5, r - l - 1, b - t - 1);
     ctx.beginPath();
     for (const v of across) { ctx.moveTo(this.X(v), b); ctx.lineTo(this.X(v), b + 3); }
-    const up = ticks(...this.y, Math.max(2, (b - t)/30));
     for (const v of up) { ctx.moveTo(l - 3, this.Y(v)); ctx.lineTo(l, this.Y(v)); }
     ctx.stroke(); ctx.globalAlpha = 1;
-    for (const v of across) this.text(ctx, this.logx ? whole(v) : fmt(v), this.X(v), b + 14, {align: 'center', size: 10.5});
-    for (const v of up) this.text(ctx, fmt(v), l - 5, this.Y(v) + 3.5, {align: 'right', size: 10.5});
-    this.text(ctx, xlabel, r, b + 27, {align: 'right'});
-    this.text(ctx, ylabel, 2, t - 7);
+    this.under(ctx, across, this.logx ? across.map(decadeWords) : tickWords(across), b + 14);
+    up.forEach((v, i) => this.text(ctx, upWords[i], l - 5, this.Y(v) + 3.5, {align: 'right', size: 10.5}));
+    this.text(ctx, this.short(ctx, xlabel, r - 2), r, b + 27, {align: 'right'});
     this.text(ctx, title, r, t - 7, {align: 'right', colour, bold: true, size: 12});
+    this.text(ctx, this.short(ctx, ylabel, r - 14 - (title ? ctx.measureText(title).width : 0)), 2, t - 7);
   }
   decades() {
     const found = [];
@@ -140,7 +176,7 @@ class ScatterView {
   show(what) { Object.assign(this, what); this.frame.draw(); }
   paint(ctx, f) {
     if (!this.limits) return;
-    const {points: [xs, ys], own, other, colours, mean, limits: {x, y}} = this;
+    const {points: [xs, ys], own, other, colours, mean, ends, limits: {x, y}} = this;
     Object.assign(f, {x, y, ink: colours.ink});
     f.axes(ctx, {xlabel: this.names[0], ylabel: this.names[1], title: this.title, colour: this.hollow ? colours.data : colours.curve});
     f.clip(ctx, () => {
@@ -153,9 +189,9 @@ class ScatterView {
       }
       if (this.hollow) ctx.stroke(); else ctx.fill();
       ctx.globalAlpha = 1;
-      const line = b => x.map(v => mean[1] + b*(v - mean[0]));
-      if (other !== null) f.path(ctx, x, line(other), {colour: this.hollow ? colours.curve : colours.data, width: 1.8, dash: [6, 4]});
-      if (own !== null) f.path(ctx, x, line(own), {colour: this.hollow ? colours.data : colours.curve, width: 3});
+      const line = b => ends.map(v => mean[1] + b*(v - mean[0]));
+      if (other !== null) f.path(ctx, ends, line(other), {colour: this.hollow ? colours.curve : colours.data, width: 1.8, dash: [6, 4]});
+      if (own !== null) f.path(ctx, ends, line(own), {colour: this.hollow ? colours.data : colours.curve, width: 3});
     });
     if (own === null) f.text(ctx, 'press +1 for a first draw', (f.box.l + f.box.r)/2, f.box.t + 22, {align: 'center', size: 12});
   }
@@ -221,7 +257,7 @@ class HeapView {
     const low = sum(tails.slice(0, side)), high = sum(tails.slice(side));
     if (tail !== 'two' || b === 0) return this.mark(ctx, f, b, 'observed', low + high, tail === 'two' ? 0 : tail === 'less' ? -1 : 1);
     this.mark(ctx, f, b, 'observed', b < 0 ? low : high, Math.sign(b));
-    this.mark(ctx, f, -b, 'as far', b < 0 ? high : low, -Math.sign(b));
+    this.mark(ctx, f, -b, 'other', b < 0 ? high : low, -Math.sign(b));
   }
   mark(ctx, f, v, name, count, way) {
     const x = f.X(v), {colours: {curve: colour}, results} = this.state, {l, r, t, b} = f.box, main = name === 'observed';
@@ -230,7 +266,8 @@ class HeapView {
     ctx.globalAlpha = 1;
     ctx.setLineDash(main ? [] : [6, 4]);
     ctx.beginPath(); ctx.moveTo(x, t); ctx.lineTo(x, b); ctx.stroke(); ctx.setLineDash([]);
-    const words = [name, signedNumber(v), results.count ? `${whole(count)} ${way ? 'beyond' : 'in all'}` : ''];
+    const names = main ? [name, placeNumber(v, this.half)] : ['as far,', 'other side'];
+    const words = [...names, results.count ? `${whole(count)} ${way ? 'beyond' : 'in all'}` : ''];
     ctx.font = `600 11px ${f.font}`;
     const wide = Math.max(...words.map(w => ctx.measureText(w).width)) + 6;
     const left = v < 0 ? x - wide > l : x + wide > r;
@@ -325,7 +362,7 @@ class PValueView {
     this.newest = button('newest', () => this.do('newest'), {title: 'show the newest draw again'});
     const draws = el('div', {class: 'cw-row cw-p-draws'}, el('span', {class: 'cw-p-ask'}, 'Draw'),
       ...[1, 10, 100, 1000].map((b, i) => button(`+${b}`, () => this.more(b), {kind: i ? '' : 'cw-main', title: `key ${i + 1}`})),
-      this.playButton, button('Clear', () => this.do('clear'), {title: 'C: take all draws away; the settings stay'}));
+      this.playButton, button('Clear', () => this.do('clear'), {title: 'C: take all draws away; the settings stay. Undo brings them back'}));
     const curve = toggle('curve of the formula', true, on => { this.heap.curve = on; this.heap.frame.draw(); });
     this.code = codeBox(this.line);
     const left = el('div', {class: 'cw-p-left'}, el('div', {class: 'cw-p-pair'}, this.seen.node, this.chance.node,
@@ -344,7 +381,8 @@ class PValueView {
     this.moved = el('div', {class: 'cw-p-moved'});
     this.words = {practical: el('p'), line: el('p', {class: 'cw-note'}), power: el('p', {class: 'cw-note'})};
     this.sliders = Object.entries(this.state.ranges).map(([k, [lo, hi, step]]) => slider(k, {lo, hi, step, value: this.values[k],
-      whole: k === 'n', log: k === 'n'}, v => this.drag(k, v), v => this.settle(k, v)));
+      whole: k === 'n', log: k === 'n', digits: k === 'n' ? 6 : 4,
+      onrefused: v => this.set({[k]: v})}, v => this.drag(k, v), v => this.settle(k, v)));
     this.tail = choice('tail', TAILS, this.state.tail, v => this.set({tail: v}));
     this.null = choice('null', NULLS, this.state.null, v => this.set({null: v}));
     this.seed = numberBox('seed', this.state.seed, v => this.set({seed: Math.round(v)}), {min: 0, title: 'another seed, other draws'});
@@ -403,7 +441,7 @@ class PValueView {
       if (!this.line.idle || this.dragging || this.playing) return this.restSoon();
       this.quiet = null;
       this.line.send('rest');
-    }, 1200);
+    }, 3000);   // it takes Python about a quarter of a second, and a learner who goes on would wait for it
   }
 
   // Sliders
@@ -481,6 +519,7 @@ class PValueView {
     this.tail.box.value = s.tail;
     this.null.box.value = s.null;
     this.seed.set(s.seed);
+    if (s.message) this.seed.box.value = s.seed;   // a seed that was refused does not stay, even while its box has the focus
     this.undo.disabled = !s.can_undo;
     this.redo.disabled = !s.can_redo;
     this.data.hidden = !s.has_data;
@@ -493,8 +532,9 @@ class PValueView {
     const sign = s.words.agree === null ? '' : s.words.agree ? '✓ ' : '≠ ';
     setText(this.agree, s.results.count ? sign + s.words.said : 'Press +1, or Play.');
     setText(this.moved, s.words.moved || 'Move n: the slope stays, p does not.');
-    for (const [k, node] of Object.entries(this.words)) if (s.words[k] !== null) setText(node, s.words[k]);
-    this.words.power.style.opacity = s.words.power === null ? .35 : 1;   // that of before, until the slider rests
+    for (const [k, node] of Object.entries(this.words)) if (s.words[k]) setText(node, s.words[k]);
+    Object.assign(this.words.power.style, {opacity: s.words.power === null ? .35 : 1,   // that of before, until the slider rests
+      visibility: s.words.power === '' ? 'hidden' : 'visible'});   // without a slope there is none; it keeps its place
     if (!s.moving && !this.playing && s.alt !== this.said) {
       this.said = s.alt;
       this.root.say(s.alt);
@@ -516,14 +556,15 @@ class PValueView {
 
   // What the eye sees
   show(heapOnly = false) {
-    const s = this.state, v = this.values, {colours, mean, limits, names} = s, sdY = Math.hypot(v.slope*s.sd_x, v.noise);
-    const unit = sdY/s.sd_x, shared = {colours, mean, limits, names}, chance = s.shown_slope === null ? null : s.shown_slope/s.unit*unit;
-        this.heap.show(s, {...v, unit, r: v.slope/unit});
+    const s = this.state, v = this.values, {colours, mean, limits, names, ends} = s, n = Math.max(3, v.n);
+    const sdY = Math.hypot(v.slope*s.sd_x, v.noise*Math.sqrt((n - 2)/(n - 1)));   // as in Python: n − 2 degrees of freedom
+    const unit = sdY/s.sd_x, shared = {colours, mean, limits, names, ends}, chance = s.shown_slope === null ? null : s.shown_slope/s.unit*unit;
+    this.heap.show(s, {...v, n, unit, r: v.slope/unit});
     if (heapOnly) return;   // n alone moves no line; its points are Python's
     const points = this.moving(s.observed, s.values, v), wider = s.chance[1].map(y => mean[1] + (y - mean[1])*unit/s.unit);
-    this.seen.show({...shared, points, own: v.slope, other: chance, title: `observed: slope ${signedNumber(v.slope)}`});
+    this.seen.show({...shared, points, own: v.slope, other: chance, title: `observed: slope ${placeNumber(v.slope, this.heap.half)}`});
     this.chance.show({...shared, points: [s.chance[0], wider], own: chance, other: v.slope,
-      title: chance === null ? 'by chance' : `by chance: slope ${signedNumber(chance)}`});
+      title: chance === null ? 'by chance' : `by chance: slope ${placeNumber(chance, this.heap.half)}`});
     this.settling.show(s);
   }
   /** The observed points where the sliders stand: the same noise, larger or smaller, about the line. */
