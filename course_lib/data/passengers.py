@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COUNTS', 'AGES', 'FARES', 'PORTS', 'NO_SPOUSE', 'NO_CHILD', 'NO_AGE', 'NO_CABIN', 'FAMILY_FARE', 'SURNAMES', 'MEN',
-           'WOMEN', 'COLUMNS', 'SEED', 'TRAIN', 'people', 'passengers', 'draw_passengers']
+           'WOMEN', 'DECKS', 'COLUMNS', 'SEED', 'TRAIN', 'people', 'passengers', 'draw_passengers']
 
 # %% ../../nbs/data/02a_passengers.ipynb #5f1645ae
 import math
@@ -57,19 +57,22 @@ def _fare(c, relatives, rng):
     return round(max(round(math.expm1(log)*240), 960)/240, 4)
 
 # %% ../../nbs/data/02a_passengers.ipynb #2ac709e9
-SURNAMES = ('Abbott Ashby Barrow Beck Bowen Brandt Carver Clarke Colley Dahl Davies Dean Doyle Ekberg Elkins Fischer Flynn '
-            'Foley Garnett Giles Hale Hansson Harker Hart Hughes Ivers Janssen Keane Kerr Lambert Larsen Lind Lowell Marsh '
-            'Meyer Moran Nash Nilsen Norris Olsen Palmer Perkin Petrov Quick Rand Reeve Rossi Rowe Sand Sawyer Simms '
-            'Stone Strand Svens Thorne Tully Upton Vance Varga Walker Webb Wirth Yates Zeller').split()
-MEN = 'Albert Arthur Carl Charles Edward Ernest Frank George Henry Jacob James John Karl Patrick Peter Thomas William'.split()
-WOMEN = 'Ada Agnes Alice Anna Bertha Clara Edith Ellen Emma Florence Hilda Ida Jane Kate Margaret Marie Mary Rose'.split()
+SURNAMES = ('Abbott Ashby Barrow Beck Bowen Brandt Carver Clarke Colley Dahl Davies Dean Doyle Ekberg Elkins Fischer '
+            'Flynn Foley Garnett Giles Hale Hansson Harker Hart Hughes Ivers Janssen Keane Kerr Lambert Larsen Lind '
+            'Lowell Marsh Meyer Moran Nash Nilsen Norris Olsen Palmer Perkin Petrov Quick Rand Reeve Rossi Rowe Sand '
+            'Sawyer Simms Stone Strand Svens Thorne Tully Upton Vance Varga Walker Webb Wirth Yates Zeller').split()
+MEN = ('Albert Arthur Carl Charles Edward Ernest Frank George Henry Jacob James John Karl Patrick Peter Thomas '
+       'William').split()
+WOMEN = ('Ada Agnes Alice Anna Bertha Clara Edith Ellen Emma Florence Hilda Ida Jane Kate Margaret Marie Mary '
+         'Rose').split()
 
 def _name(male, child, married, rng):
     first, title = (rng.choice(MEN), 'Master' if child else 'Mr') if male else (rng.choice(WOMEN),
                                                                               'Mrs' if married else 'Miss')
     return f'{rng.choice(SURNAMES)}, {title}. {first} {rng.choice(MEN if male else WOMEN)}'
 
-def _cabin(c, rng): return f'{rng.choice(list("ABCDE" if c == 1 else "DEF" if c == 2 else "EFG"))}{rng.integers(2, 130)}'
+DECKS = {1: 'ABCDE', 2: 'DEF', 3: 'EFG'}
+def _cabin(c, rng): return f'{rng.choice(list(DECKS[c]))}{rng.integers(2, 130)}'
 
 # %% ../../nbs/data/02a_passengers.ipynb #dce0e3d4
 COLUMNS = 'PassengerId Survived Pclass Name Sex Age SibSp Parch Ticket Fare Cabin Embarked'.split()
