@@ -1,4 +1,5 @@
 """The sheet: the lecture's figures on the real rows, speed of an edit, and what goes wrong."""
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 
 from course_lib.data.passengers import passengers
-from course_lib.training.recipe import guess_recipe
+from course_lib.training.recipe import Recipe, guess_recipe
 from course_lib.training.sheet import Sheet
 
 REAL = Path(__file__).parents[2]/'shared'/'data'/'titanic'/'train.csv'
@@ -150,3 +151,65 @@ def test_a_table_without_words_or_anything_to_scale():
     sheet.solve()
     assert sheet.loss < 1e-12 and np.isclose(run(sheet.code(), df=df)['loss'], 0)
     assert guess_recipe(df, 'y').words == () and sheet.columns == ['a', 'b', 'ones']
+
+
+LOGS = {'e': np.log1p, 2: lambda v: np.log2(1 + v), 10: lambda v: np.log10(1 + v)}
+DOES = {'one': lambda v: 1., 'divide': lambda v, by: v/by, 'log': lambda v, by: LOGS[by](v),
+        'is': lambda v, level: float((v if isinstance(v, str) else f'{v:.7g}') == level)}
+
+
+def along(way, raw):
+    "What a way makes of the raw cells: what the browser does, too."
+    v = raw.get(way['source'])
+    for what, *by in way['does']: v = DOES[what](v, *by)
+    return v
+
+
+@pytest.mark.parametrize('switch', [{}, dict(log=False), dict(normalise=False), dict(normalise=False, log=False)])
+def test_the_ways_lead_from_the_raw_cells_to_the_numbers(switch):
+    sheet = Sheet(relus=True, **switch)
+    ways = json.loads(json.dumps(sheet.ways()))
+    for k, row in enumerate(sheet.rows[:60]):
+        raw = sheet.flow(row).raw
+        assert np.allclose([along(w, raw) for w in ways], sheet.x[k]), row
+
+
+def test_ways_of_any_table():
+    rng = np.random.default_rng(2)
+    df = pd.DataFrame(dict(p=rng.lognormal(3, 1.6, 90), kind=rng.choice(['a', 'b', 'c'], 90)))
+    df['n'] = rng.integers(-9, 9, 90)
+    df['y'] = (df.p > df.p.median()).astype(int)
+    sheet = Sheet(df, 'y')
+    assert sheet.recipe.log == ('p',) and sheet.recipe.scale == ('n',)
+    for k, row in enumerate(sheet.rows[:20]):
+        assert np.allclose([along(w, sheet.flow(row).raw) for w in sheet.ways()], sheet.x[k])
+    twice = Sheet(df, 'y', Recipe(scale=('p',), log=('p',), words=('kind',)))
+    assert [o[0] for o in twice.ways()[twice.columns.index('Logp')]['does']] == ['divide', 'log']
+    for k, row in enumerate(twice.rows[:20]):
+        assert np.allclose([along(w, twice.flow(row).raw) for w in twice.ways()], twice.x[k])
+
+
+@pytest.mark.parametrize('relus', [False, True])
+def test_a_flow_on_trial_is_what_an_edit_would_give(relus):
+    for column, value in dict(SibSp=3, Sex='female', Pclass=1, Embarked='C', Fare=99.5).items():
+        sheet = Sheet(relus=relus)
+        row, before = sheet.rows[7], state(sheet)
+        tried = sheet.flow(row, {column: value})
+        assert state(sheet) == before
+        sheet.edit(row, column, value)
+        assert np.isclose(tried.pred, sheet.preds[7]) and np.allclose(tried.x, sheet.x[7]), column
+        assert tried.raw == sheet.flow(row).raw
+
+
+def test_an_age_beyond_the_largest_does_not_change_the_scale():
+    sheet = Sheet()
+    row, oldest = sheet.rows[0], sheet.now.df.Age.max()
+    assert np.isclose(sheet.flow(row, {'Age': 2*oldest}).x[0], 2)
+    assert np.isclose(sheet.flow(sheet.rows[1]).x[0], sheet.x[1, 0])
+
+
+def test_rows_that_are_called_anything_flow_too():
+    df = passengers()[:40].dropna(subset=['Age']).set_index('Ticket')
+    sheet = Sheet(df)
+    f = sheet.flow(sheet.rows[3], {'Age': '30'})
+    assert f.raw['Age'] == 30 and np.isclose(sheet.flow(sheet.rows[3]).pred, sheet.preds[3])

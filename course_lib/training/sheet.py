@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['MOST_MOMENTS', 'MOST_LOSSES', 'Moment', 'SheetNumbers', 'SheetBase', 'SheetMoves', 'SheetEdits', 'SheetTraces',
-           'Sheet']
+           'Flow', 'SheetFlows', 'Sheet']
 
-# %% ../../nbs/training/15_sheet.ipynb #5b5a3c26
+# %% ../../nbs/training/15_sheet.ipynb #4799232b
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 import numpy as np
 
 from ..data.columns import as_cells, in_short, is_number
+from ..data.steps import Constant, Log1p, Scale
 from ..data.table import Origin
 from .recipe import Recipe, check_sheet, guess_recipe, prepare
 from .sums import STARTS, mean_loss, predict, shares, slopes, solve, sums
@@ -357,7 +358,70 @@ def _loss(self):
 
 SheetTraces._sums, SheetTraces._result, SheetTraces._loss = _sums, _result, _loss
 
-# %% ../../nbs/training/15_sheet.ipynb #733d9066
+# %% ../../nbs/training/15_sheet.ipynb #975d11f5
+@dataclass(frozen=True)
+class Flow:
+    "What passes through the net for one row."
+    raw: dict             # the raw cells, by column
+    x: np.ndarray         # (columns,) the numbers made from them
+    products: np.ndarray  # (columns, sets) number × coefficient
+    sums: np.ndarray      # (sets,) of the products
+    outs: np.ndarray      # (sets,) the same, cut off at 0 where there are ReLUs
+    pred: float           # all of these added
+    answer: float = None  # what happened, 0 or 1; None where nobody knows
+
+    @property
+    def error(self) -> float:
+        "The squared error; None without an answer."
+        return None if self.answer is None else (self.pred - self.answer)**2
+
+class SheetFlows(SheetTraces):
+    "The way of one row through the net."
+    def flow(self,
+        row=None,          # the label of a row; None for somebody who is in no row
+        raw: dict = None,  # raw cells that are otherwise, by column; of somebody in no row, all of them
+    ) -> Flow:
+        "What passes through the net for one row, on trial with other raw cells. Raises `ValueError`."
+        cells = self._tried(row, raw or {})
+        x = self.table.steps.transform(_one_row(cells, row), quiet=True).to_numpy(float)[0]
+        products = x[:, None]*self.now.w
+        s = products.sum(0)
+        outs = np.maximum(s, 0) if self.relus else s
+        answer = None if row is None else float(self.y[self.rows.index(row)])
+        return Flow(cells, x, products, s, outs, float(outs.sum()), answer)
+
+    def _tried(self, row, raw):
+        "The raw cells of a row, some of them otherwise."
+        if row is not None and row not in self.rows: raise ValueError(f'no row {row!r} in the sheet')
+        odd = [n for n in raw if n not in self.raw]
+        if odd: raise ValueError(f'no raw column {odd[0]!r}; there are {", ".join(self.raw)}')
+        old = {} if row is None else {n: as_cells(self.now.df.loc[[row], n])[0] for n in self.raw}
+        return old | {n: _raw_value(self, n, v) for n, v in raw.items()}
+
+    def ways(self) -> list:  # for each column {source, does}
+        "What is done to which raw cell to make each column, in plain words and numbers."
+        way = {n: {'source': n, 'does': []} for n in self.raw}
+        for step in self.table.steps.steps: way |= {n: _way(step, n, way) for n in step.made()}
+        return [way[n] for n in self.columns]
+
+# %% ../../nbs/training/15_sheet.ipynb #ebccf617
+def _one_row(cells, row):
+    "A table of one row."
+    import pandas as pd
+    return pd.DataFrame({n: [v] for n, v in cells.items()}, index=[0 if row is None else row])
+
+def _way(step, name, way):
+    "How a step goes on with a raw cell to make a column."
+    if isinstance(step, Constant): return {'source': None, 'does': [['one']]}
+    before = way[step.made()[name][0]]
+    return {'source': before['source'], 'does': [*before['does'], _does(step, name)]}
+
+def _does(step, name):
+    if isinstance(step, Scale): return ['divide', step.learned['scale'][name][1]]
+    if isinstance(step, Log1p): return ['log', step.base]
+    return ['is', in_short(step.learned['columns'][name][1])]
+
+# %% ../../nbs/training/15_sheet.ipynb #8cab5fc2
 def _steps_code(steps):
     parts = ',\n                    '.join(map(repr, steps.steps))
     return f'steps = TableSteps([{parts}],\n                   target={steps.target!r})'
@@ -379,7 +443,7 @@ def _array_code(w):
     if w.shape[1] == 1: return f'np.array({w[:, 0].tolist()})'
     return 'np.array([' + ',\n              '.join(str(row) for row in w.T.tolist()) + ']).T'
 
-class Sheet(SheetTraces):
+class Sheet(SheetFlows):
     "A table with a 0/1 column as a spreadsheet that is a neural net."
     @property
     def shapes(self) -> str:

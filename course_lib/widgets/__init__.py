@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/widgets/12_all.ipynb #6c88c5bd
+# %% ../../nbs/widgets/12_all.ipynb #aa6f5522
 from .base import CourseWidget
 from .cleaner import ImageClassifierCleaner, ImageCleaner
 from .confusion import ConfusionExplorer
@@ -12,13 +12,15 @@ from .fitter import FunctionFitter, QuadraticFitter
 from .interact import interact_plot
 from .lineup import LineUp
 from .matmul import MatmulVisualizer
+from .netdiagram import NetDiagram
 from .polynomial import PolynomialFitter
 from .practical import PracticalSignificance
 from .pvalue import PValueSimulator
 from .relu import ReLUFitter
 from .sheet import TitanicSheet
 
-# %% ../../nbs/widgets/12_all.ipynb #c6fed749
+# %% ../../nbs/widgets/12_all.ipynb #82e382bc
 __all__ = ['ConfusionExplorer', 'CourseWidget', 'DescentExplorer', 'FunctionFitter', 'ImageClassifierCleaner',
-           'ImageCleaner', 'LineUp', 'MatmulVisualizer', 'PValueSimulator', 'PolynomialFitter', 'PracticalSignificance',
-           'QuadraticFitter', 'ReLUFitter', 'TitanicSheet', 'animate_descent', 'interact_plot']
+           'ImageCleaner', 'LineUp', 'MatmulVisualizer', 'NetDiagram', 'PValueSimulator', 'PolynomialFitter',
+           'PracticalSignificance', 'QuadraticFitter', 'ReLUFitter', 'TitanicSheet', 'animate_descent',
+           'interact_plot']

@@ -1,0 +1,217 @@
+"""The net in JupyterLab: a passenger flows through, what-if sliders, steps, keys, and a sheet that follows."""
+import json
+import re
+
+import pytest
+
+NET = 'from course_lib.widgets.netdiagram import NetDiagram\nw = NetDiagram()\nw'
+FRESH = '''from course_lib.training.sheet import Sheet; from course_lib.widgets.netdiagram import Deeds
+w.sheet = Sheet(relus=True); w.deeds = Deeds(w.sheet); w._place = (0, {}); w.refresh()'''
+LINKED = '''from course_lib.widgets.sheet import TitanicSheet
+t = TitanicSheet(w.sheet)
+n = NetDiagram(t)
+n'''
+
+
+@pytest.fixture(scope='module')
+def opened(lab_server, browser, write_notebook):
+    "A notebook with the net in two places, and a sheet with a net that follows it."
+    write_notebook(lab_server.folder/'net.ipynb', NET, 'w', LINKED, 't')
+    page = lab_server.open(browser, 'net.ipynb')
+    assert page.run_all(90) == []
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(opened):
+    "The same for each test, back at its start."
+    opened.ask(FRESH)
+    yield opened
+    assert opened.console == [] and len(opened.cells()) == 4
+
+
+def root(page, cell=0):
+    "The widget in a cell, in view."
+    shown = page.show(cell).locator('.cw-root')
+    shown.locator('.cw-net-part').first.wait_for()
+    return shown
+
+
+def press(widget, name): widget.get_by_role('button', name=name, exact=True).click()
+
+
+def until(page, true, what): page._until(true, 20, what)
+
+
+def told(page, what, name='w'):
+    "What Python holds, as plain values."
+    return json.loads(page.ask(f'import json; print(json.dumps({name}.{what}))'))
+
+
+def number(text): return float(text.replace('−', '-'))
+
+
+def shown(widget, selector):
+    "The numbers that the net shows."
+    return [number(t.split()[-1]) for t in widget.locator(f'.cw-net-svg {selector}').all_text_contents()]
+
+
+def prediction(widget): return widget.locator('.cw-net-huge').text_content()
+
+
+def agrees(page, widget):
+    "Whether the net shows what Python computes, at every node."
+    flow = json.loads(page.ask('''import json; f = w.flow; print(json.dumps([f.x.tolist(), f.products.ravel().tolist(),
+        f.sums.tolist(), f.outs.tolist(), f.pred]))'''))
+    if len(flow[2]) == 1: flow[2:4] = [], []  # without ReLUs the sum is the prediction
+    seen = [shown(widget, s) for s in ('.cw-net-input .cw-net-number', '.cw-net-product', '.cw-net-sum', '.cw-net-big')]
+    seen.append(number(prediction(widget)))
+    return all(a == pytest.approx(b, abs=6e-4) for a, b in zip(seen, flow, strict=True))
+
+
+def settled(page, widget, what='the net shows what Python computes'):
+    until(page, lambda: '…' not in prediction(widget) and agrees(page, widget), what)
+
+
+def keys(page, *names):
+    for name in names: page.page.keyboard.press(name)
+
+
+def test_every_node_shows_what_python_computes(page):
+    widget = root(page)
+    settled(page, widget)
+    assert widget.locator('.cw-net-edge').count() == 20 and widget.locator('.cw-net-hidden').count() == 2
+    get = '(all, name) => all.map(o => o.getAttribute(name))'
+    lines = widget.locator('.cw-net-edge .cw-net-line')
+    widths = [float(v) for v in lines.evaluate_all(get, 'stroke-width')]
+    dashes = [v != 'none' for v in lines.evaluate_all(get, 'stroke-dasharray')]
+    weights = [v for row in told(page, 'sheet.w.tolist()') for v in row]
+    assert dashes == [v < 0 for v in weights], 'the sign is seen without colours'
+    order = sorted(range(20), key=lambda k: abs(weights[k]))
+    assert [widths[k] for k in order] == sorted(widths), 'the larger, the wider'
+    press(widget, 'Solve')
+    until(page, lambda: told(page, 'sheet.loss') < .15, 'solved')
+    settled(page, widget)
+    widget.get_by_text('two ReLUs').click()
+    until(page, lambda: widget.locator('.cw-net-hidden').count() == 0, 'no hidden node')
+    settled(page, widget)
+    assert widget.locator('.cw-net-edge').count() == 10
+
+
+def test_choose_a_passenger_by_all_ways(page):
+    widget = root(page)
+    order = told(page, 'sheet.errors.argsort()[::-1][:2].tolist()')
+    for k in range(2):
+        press(widget, 'Most wrong')
+        until(page, lambda k=k: told(page, '_place[0]') == order[k], f'number {k + 1} of the most wrong')
+    assert '…' in prediction(widget), 'it flows, and has not arrived'
+    settled(page, widget)
+    assert told(page, 'sheet.first.Name[w.row]') in widget.inner_text()
+    until(page, lambda: '✗' in widget.locator('.cw-net-out').text_content(), 'at last what really happened')
+    keys(page, 'n', 'b', 'b')
+    until(page, lambda: told(page, '_place[0]') == order[1] - 1, 'keys lead on and back')
+    place = widget.get_by_role('spinbutton', name='number, exact value')
+    place.fill('5')
+    keys(page, 'Enter')
+    until(page, lambda: told(page, '_place[0]') == 4, 'typed')
+    place.fill('99999')
+    keys(page, 'Enter')
+    last = told(page, 'sheet.x.shape[0]')
+    until(page, lambda: told(page, '_place[0]') == last - 1, 'there are no more')
+    assert place.input_value() == str(last)
+    press(widget, 'Random')
+    until(page, lambda: told(page, '_place[0]') != last - 1, 'any other')
+    settled(page, widget)
+    assert not told(page, 'deeds.can_undo'), 'to look is no deed'
+
+
+def test_what_if(page):
+    widget = root(page)
+    was, sex, sums = prediction(widget), told(page, 'flow.raw')['Sex'], told(page, 'flow.sums.tolist()')
+    other = 'male' if sex == 'female' else 'female'
+    widget.get_by_label('Sex', exact=True).select_option(other)
+    fare = widget.get_by_role('slider', name='Fare', exact=True)
+    box = fare.bounding_box()
+    page.page.mouse.move(box['x'] + 8, box['y'] + box['height']/2)
+    page.page.mouse.down()
+    page.page.mouse.move(box['x'] + .6*box['width'], box['y'] + box['height']/2, steps=8)
+    assert 'log₁₀(1 + ' in widget.locator('.cw-net-input').nth(3).text_content(), 'the logarithm is seen'
+    page.page.mouse.up()
+    until(page, lambda: set(told(page, 'what')) == {'Sex', 'Fare'}, 'both are on trial')
+    settled(page, widget)
+    assert told(page, 'flow.sums.tolist()') != sums and told(page, 'what')['Sex'] == other
+    assert f'prediction {was} → {prediction(widget)}' in widget.inner_text()
+    assert f'was {was}' in widget.locator('.cw-net-out').text_content()
+    assert told(page, 'sheet.now.edits') == [], 'the sheet is not changed'
+    typed = widget.get_by_role('spinbutton', name='Fare, exact value')
+    typed.fill('-3')
+    keys(page, 'Enter')
+    until(page, lambda: 'too low' in widget.inner_text(), 'it was said what is wrong')
+    until(page, lambda: float(typed.input_value()) > 100, 'and all stays as it was')
+    press(widget, '↶ Undo')
+    until(page, lambda: set(told(page, 'what')) == {'Sex'}, 'one trial is undone')
+    press(widget, 'As it was')
+    until(page, lambda: told(page, 'what') == {} and prediction(widget) == was, 'as it was')
+    keys(page, 'Control+z')
+    until(page, lambda: told(page, 'what') == {'Sex': other}, 'that, too, can be undone')
+
+
+def test_steps_play_undo_and_keys_that_stay_inside(page):
+    widget, first = root(page), told(page, 'sheet.w.tolist()')
+    widget.locator('.cw-net-out').click()
+    keys(page, 's')
+    until(page, lambda: len(told(page, 'sheet.losses')) == 2, 'one step')
+    press(widget, '▶ Play')
+    until(page, lambda: len(told(page, 'sheet.losses')) > 5, 'it plays')
+    keys(page, 'Escape')
+    until(page, lambda: 'Pause' not in widget.inner_text(), 'it rests')
+    settled(page, widget)
+    loss = number(widget.locator('.cw-figure').first.inner_text())
+    assert abs(loss - told(page, 'sheet.loss')) < 6e-5
+    keys(page, 'd', 'd', 'a', 'Control+z')
+    until(page, lambda: len(told(page, 'sheet.losses')) == 2, 'the whole run was undone')
+    keys(page, 'Control+z')
+    until(page, lambda: told(page, 'sheet.w.tolist()') == first, 'and the step')
+    settled(page, widget)
+
+
+def test_an_edge_in_words_and_its_weight(page):
+    widget = root(page)
+    widget.locator('.cw-net-input').first.click()
+    words = widget.locator('.cw-net-words')
+    until(page, lambda: re.match(r'Age: .* ÷ .*the largest', words.inner_text()), 'how the number was made')
+    keys(page, 'ArrowRight')
+    wanted = [told(page, f'{o}.item()') for o in ('flow.x[0]', 'sheet.w[0, 0]', 'flow.products[0, 0]')]
+    found = lambda: re.match(r'Age (\S+) × weight (\S+) = (\S+)\. ', words.inner_text())
+    until(page, found, 'weight × input = product')
+    assert [number(v) for v in found().groups()] == pytest.approx(wanted, abs=6e-4)
+    label = lambda: widget.locator('.cw-net-edge').first.get_attribute('aria-label') or ''
+    until(page, lambda: label() == words.inner_text(), 'the same is read aloud')
+    knob = widget.get_by_role('slider', name='weight Age → sum 2', exact=True)
+    keys(page, 'ArrowDown')
+    until(page, lambda: 'Age' in words.inner_text() and knob.count(), 'the other edge of Age')
+    knob.focus()
+    keys(page, 'End')
+    until(page, lambda: told(page, 'sheet.w[0, 1].item()') == 2, 'the weight is changed')
+    settled(page, widget)
+    keys(page, 'Control+z')
+    until(page, lambda: told(page, 'sheet.w[0, 1].item()') != 2, 'undone')
+    widget.locator('.cw-net-hidden').first.hover()
+    until(page, lambda: '10 products add up to' in words.inner_text(), 'the sum')
+    widget.get_by_text('two ReLUs').click()
+    until(page, lambda: words.inner_text().startswith('prediction = the sum of 10 products'), 'that edge is gone')
+
+
+def test_two_views_and_a_sheet_that_follows(page):
+    widget = root(page)
+    press(widget, 'Most wrong')
+    until(page, lambda: told(page, '_place[0]') != 0, 'another one')
+    settled(page, root(page, 1), 'the second view shows the same')
+    press(root(page, 2), 'Solve')
+    until(page, lambda: told(page, 'sheet.loss', 'n') < .15, 'solved')
+    loss = f'{told(page, "sheet.loss", "n"):.4f}'
+    table = page.show(3).locator('.cw-root')
+    until(page, lambda: loss in table.locator('.cw-figure').first.inner_text(), 'the sheet has followed')
+    table.get_by_role('button', name='Randomise').click()
+    until(page, lambda: loss not in root(page, 2).locator('.cw-figure').first.inner_text(), 'and so has the net')
