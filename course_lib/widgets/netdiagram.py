@@ -209,6 +209,7 @@ class NetDiagram(NetShown):
     "The net of a sheet as nodes and weights, with a passenger flowing through it."
     _esm = front_end('base', 'plot', 'netdiagram')
     passing = {'drag', 'code'}
+    other = None  # a view of the same sheet
 
     def __init__(self,
         sheet=None,                # a Sheet; a view of one, to follow each other; a DataFrame; None: the passengers
