@@ -4689,8 +4689,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'course_lib/widgets/base.py'),
                                          'course_lib.widgets.base.CourseWidget._still': ( 'widgets/base.html#coursewidget._still',
                                                                                           'course_lib/widgets/base.py'),
-                                         'course_lib.widgets.base.CourseWidget._tell': ( 'widgets/base.html#coursewidget._tell',
-                                                                                         'course_lib/widgets/base.py'),
                                          'course_lib.widgets.base.CourseWidget.alt': ( 'widgets/base.html#coursewidget.alt',
                                                                                        'course_lib/widgets/base.py'),
                                          'course_lib.widgets.base.CourseWidget.close': ( 'widgets/base.html#coursewidget.close',

@@ -191,11 +191,10 @@ class CourseWidget(Requests, anywidget.AnyWidget):
 
     def refresh(self):
         "Tell the browser the present state."
-        with self.turn: self._tell()
-    def _tell(self):
-        code = self.code_text() if self._coding else ''
-        told = {'code': code, **self.describe(), 'alt': self.alt(), 'colours': COLOURS[self.dark]}
-        self.state = {**told, 'message': self.message, 'ack': self._answered}
+        with self.turn:
+            code = self.code_text() if self._coding else ''
+            told = {'code': code, **self.describe(), 'alt': self.alt(), 'colours': COLOURS[self.dark]}
+            self.state = {**told, 'message': self.message, 'ack': self._answered}
 
     def settle(self):
         "Let matplotlib draw the present state, here and in the pictures that stay."
