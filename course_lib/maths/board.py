@@ -201,7 +201,7 @@ def brief(
     if size < .005 or size >= 1e4: return re.sub(r'e\+?(-?)0?', r'e\1', f'{v:.0e}').replace('-', '−')
     return shown(round(v, 0 if size >= 100 else 1 if size >= 10 else 2))
 
-CROWD = 14  # columns side by side from which on numbers are brief
+CROWD = 12  # columns side by side from which on numbers are brief
 
 def crowded(board: Board) -> bool:
     "Are there so many columns side by side that the numbers have to be brief?"
