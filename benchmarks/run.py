@@ -48,14 +48,15 @@ def alone(what, value, aim):
     return what, value, '', '', aim
 
 
-def run(*command):
-    "What a Python process prints last, and its wall time."
+def run(*command, told=False):
+    "What a Python process prints last, and its wall time; with `told`, what it says on stderr is seen at once."
     start = time.perf_counter()
     command = [sys.executable, '-W', 'ignore', *map(str, command)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    errors = None if told else subprocess.PIPE
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT)
     seconds = time.perf_counter() - start
     if done.returncode:
-        sys.exit(f'{" ".join(command)} failed:\n{done.stderr[-2000:]}')
+        sys.exit(f'{" ".join(command)} failed:\n{(done.stderr or "")[-2000:]}')
     return done.stdout.strip().splitlines()[-1:], seconds
 
 
@@ -278,8 +279,84 @@ def dragging_n(rounds):
                   f'{seen["new/s"]:.3g} times/s, {seen["gap"]:.0f} ms, {seen["behind"]:.0f} ms', '')]
 
 
+def passengers(*what, told=False):
+    "What a part of titanic.py says."
+    return json.loads(run(HERE/'titanic.py', *what, told=told)[0][0])
+
+
+def titanic(rounds):
+    "The passengers in a sheet, in a net and in JupyterLab: see titanic.py."
+    seen = passengers('figures')
+    print(f'Titanic: {rounds} rounds of each side in turn; the cross-validation once')
+    if not seen['real']: print('No real list: drawn passengers. The losses and accuracies below mean little.')
+    losses, right = seen['relus'], seen['published']
+    def published(what, aim, *models): return alone(what, ', '.join(f'{right[m]:.4f}' for m in models), aim)
+    return [
+        alone(f'linear sheet, {seen["rows"]} rows, solved: loss', f'{seen["linear"]:.4f}', '0.1442'),
+        alone('two ReLUs, ten seeds: best and worst loss', f'{min(losses):.4f}, {max(losses):.4f}', '<= 0.135'),
+        published('published preparation, validation accuracy: linear', '0.7865', 'linear'),
+        published('the same: sigmoid, net, deep', '0.8258', 'sigmoid', 'hidden', 'deep'),
+        *solving(rounds), *fitting(rounds), *editing(rounds), *cross_validation()]
+
+
+def solving(rounds):
+    "The sheet, solved in fresh processes and warm."
+    def row(name, which):
+        runs = [passengers('solve', which) for _ in range(rounds)]
+        fresh, warm = (statistics.median(r[k] for r in runs) for k in ('fresh', 'warm'))
+        return alone(f'solve the {name} sheet: fresh process, warm', f'{fresh:.2g} s, {warm:.2g} s', '< 0.5 s')
+    return [row('linear', 'linear'), row('two-ReLU', 'relus')]
+
+
+def fit(side, seed):
+    result = passengers('fit', side, '--seed', seed)
+    print(f'  {side:10} seed {seed}: ' + ', '.join(f'{k} {v:.3g}' for k, v in result.items()))
+    return result
+
+
+def fitting(rounds):
+    "100 epochs of the same net, course_lib and fastai in turn."
+    sides = ('course_lib', 'fastai')
+    runs = [{side: fit(side, seed) for side in sides} for seed in range(rounds)]
+    if len({r[side]['weights'] for r in runs for side in sides}) > 1: sys.exit('the nets are not the same')
+    def mid(what): return [statistics.median(r[side][what] for r in runs) for side in sides]
+    ours, theirs = mid('accuracy')
+    return [against('100 epochs of the net, against fastai: wall time', *mid('wall'), '<= 0.5'),
+            against('the same: processor time', *mid('cpu'), '<= 0.5'),
+            ('the same: validation accuracy', f'{ours:.1%}', f'{theirs:.1%}', '', '')]
+
+
+def editing(rounds):
+    "What is typed into TitanicSheet, in a browser."
+    from widgets import lab
+    if lab.has_browser() is None: return [alone('edits of TitanicSheet', 'not measured: no browser', lab.MEND)]
+    seen = passengers('edit', '--rounds', rounds)
+    def row(what, kind):
+        e = seen[kind]
+        return [alone(f'{what} typed over, {seen["rows"]} rows: all shown, the slowest of {e["edits"]}',
+                      f'{e["shown"]:.0f} ms, {e["slowest"]:.0f} ms', '< 100 ms'),
+                alone('the same: all at rest, the slowest', f'{e["settled"]:.0f} ms, {e["last"]:.0f} ms', '')]
+    return [*row('a coefficient', 'coefficient'), *row('a raw cell', 'cell')]
+
+
+def cross_validation():
+    "The net beside logistic regression and the best baseline."
+    print('  five folds, ten times: net and baselines')
+    seen = passengers('folds', told=True)
+    right, best = seen['accuracy'], seen['best']
+    net, least = right['net'], right[best] - seen['error'][best]
+    print('  ' + ', '.join(f'{k} {v:.2%} ± {seen["error"][k]:.2%}' for k, v in right.items()))
+    def row(what, name, aim): return what, f'{net:.2%}', f'{right[name]:.2%}', f'{net/right[name]:.3f}', aim
+    return [row('ten times five folds: net, against logistic regression', 'logistic regression', '>= 1'),
+            row(f'the same, against the best baseline ({best})', best, f'>= {least:.2%}, one standard error less'),
+            alone('the same: difference, and its own standard error',
+                  f'{net - right[best]:+.2%}, {seen["apart"]:.2%}', '>= -1 error'),
+            alone('the same: all models, time', f'{seen["seconds"]:.0f} s', '')]
+
+
 PARTS = {'imports': imports, 'data': data, 'training': training, 'accuracy': accuracy, 'descent': descent,
-         'widgets': widgets, 'cleaning': cleaning, 'cleaner': cleaner, 'chance': chance}
+         'widgets': widgets, 'cleaning': cleaning, 'cleaner': cleaner, 'chance': chance,
+         'titanic': titanic}
 
 if __name__ == '__main__':
     main()

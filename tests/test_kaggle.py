@@ -103,6 +103,11 @@ def test_another_folder(home, api):
     assert len(api.asked) == 1
 
 
+def test_a_folder_in_the_home_folder(home, api, monkeypatch):
+    for key in ('HOME', 'USERPROFILE'): monkeypatch.setenv(key, str(home/'me'))
+    assert get_kaggle('titanic', '~/data') == home/'me'/'data' and not (home/'~').exists()
+
+
 def test_an_empty_folder_is_filled(home, api):
     (home/'storage'/'titanic').mkdir(parents=True)
     assert 'train.csv' in names(get_kaggle('titanic'))

@@ -222,6 +222,32 @@ def test_rows_that_are_none(indeps, says):
     with pytest.raises(ValueError, match=says): calc_preds(torch.ones(2), indeps)
 
 
+@pytest.mark.parametrize('model, shapes', [('two_relus', [(2,), (2, 1)]), ('hidden', [(2, 4), (4, 1), (3,)]),
+                                           ('linear', [(2, 3)]), ('deep', [(2, 4), (4, 1), (), (3, 1, 1)])])
+def test_each_row_has_one_prediction(model, shapes):
+    "The other broadcast: coefficients in different shapes, for which torch would make a table of predictions."
+    coeffs = Coeffs([torch.ones(s) for s in shapes], model)
+    with pytest.raises(ValueError, match='do not fit together.*for 3 rows they give'): calc_preds(coeffs, X)
+
+
+def test_targets_that_are_neither_0_nor_1():
+    coeffs = init_coeffs(2, seed=1)
+    for deps, odd in ((2*Y - 1, -1), (Y + 1, 2), (Y + .5, .5), (torch.full((3,), math.nan), 'nan')):
+        with pytest.raises(ValueError, match=f'deps holds {odd}, and what is counted'): acc(coeffs, X, deps)
+    assert acc(coeffs, X, Y.bool()) == acc(coeffs, X, Y) == acc(coeffs, X, Y.double())
+    with pytest.raises(ValueError, match=r'booleans.*deps.float\(\)'): calc_loss(coeffs, X, Y.bool())
+    with pytest.raises(ValueError, match=r'booleans'): train_model(1, .1, X, Y.bool())
+    gap = torch.tensor([0, 1, math.nan])
+    with pytest.raises(ValueError, match='deps holds nan in row 2'): train_model(1, .1, X, gap)
+    for f in (calc_loss, acc):
+        with pytest.raises(ValueError, match='no rows'): f(coeffs, X[:0], Y[:0])
+
+
+def test_a_loss_that_is_no_number():
+    for loss in (lambda p, d: (p - d)**2, lambda p, d: 3.):
+        with pytest.raises(ValueError, match='one number in a tensor'): calc_loss(init_coeffs(2), X, Y, loss)
+
+
 def test_targets_that_are_none():
     for deps, says in ((Y.tolist(), 'is a list'), (Y.numpy(), 'deps is a ndarray'), (Y[:2], 'one target for each row')):
         with pytest.raises(ValueError, match=says): calc_loss(torch.ones(2), X, deps)
@@ -254,6 +280,9 @@ def test_coefficients_that_are_none():
                       *((Coeffs(ts, model), 'do not fit together') for ts, model in (
                           (off, 'hidden'), (off[:2], 'hidden'), (off, 'deep'), (off[:1]*2, 'sigmoid')))):
         with pytest.raises(ValueError, match=says): calc_preds(bad, X)
+    for bad in (None, 'abc', [1, 2], [np.ones(2)], 3):
+        with pytest.raises(ValueError, match='coefficients are a tensor, or a list'): Coeffs(bad)
+    with pytest.raises(ValueError, match='no model'): train_model(1, .1, X, Y, [torch.ones(2)])
     for bad in (0, -1, 2.5, True, '12', None):
         with pytest.raises(ValueError, match='n_coeff='): init_coeffs(bad)
     with pytest.raises(ValueError, match='no gradient yet'): update_coeffs(init_coeffs(2), .1)

@@ -213,6 +213,27 @@ def test_a_damaged_config_ends_in_a_clear_error_or_still_works():
     assert refused > 100
 
 
+def test_a_code_is_the_same_level_as_text_and_as_a_number():
+    codes = pd.DataFrame({'zip': [10115001, 10115002, 10115003, 10115002]})
+    for first, other in ((codes, codes.astype(str)), (codes.astype(str), codes)):
+        steps = TableSteps([Dummies('zip', all_levels=True)]).fit(first)
+        again = table_steps_from_config(json.loads(json.dumps(steps.config())))
+        assert steps.columns == ['zip_10115001', 'zip_10115002', 'zip_10115003']
+        assert again.transform(other).to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]
+        assert not again.report.unknown
+
+
+def test_drawn_passengers_have_the_columns_and_gaps_of_the_real_ones():
+    if not (REAL/'train.csv').is_file(): pytest.skip('the real passengers are not here')
+    for ours, file in zip(drawn(), ('train.csv', 'test.csv'), strict=True):
+        real = read_table(REAL/file)
+        assert list(ours) == list(real) and (ours.isna().any() == real.isna().any()).all()
+        assert (ours.dtypes == real.dtypes).all()
+        assert (abs(ours.isna().mean() - real.isna().mean()) < .03).all()
+
+
+# New rows
+
 # New rows
 
 def test_unknown_levels_are_counted_and_said(capsys):

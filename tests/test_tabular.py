@@ -168,6 +168,113 @@ def test_models_learn_from_training_rows_alone():
     assert sorted(sum((list(b) for _, b in seen[:3]), [])) == sorted(train.PassengerId)
 
 
+@pytest.mark.parametrize('levels', [{0: 'no', 1: 'yes'}, {0: 2, 1: 3}, {0: .25, 1: .75}, {0: False, 1: True}])
+def test_classes_of_every_kind_are_compared_as_classes(levels):
+    "The same rows with other names for the answers: every model is as good as it was."
+    pytest.importorskip('sklearn')
+    df = drawn()[0][:300]
+    of = lambda df: bl.baselines(df, 'Survived', [*bl.MODELS], repeats=1, folds=2).drop(columns='seconds')
+    pd.testing.assert_frame_equal(of(df.assign(Survived=df.Survived.map(levels))), of(df))
+
+
+def test_three_classes_and_an_answer_called_sex():
+    df = drawn()[0][:300]
+    table = bl.baselines(df, 'Pclass', {'net': bl.net_model(), 'usual': bl.always_the_same}, 1, 2)
+    assert table.accuracy['net'] > table.accuracy['usual'] + .1
+    assert 'Sex only' not in bl.baselines(df, 'Sex', repeats=1, folds=2).index
+    with pytest.raises(ValueError, match='the answer itself'): bl.baselines(df, 'Sex', {'x': bl.one_column('Sex')})
+
+
+def test_a_stop_ends_the_comparison():
+    "Not only the net that is being trained: one that is half trained is not to be counted."
+    started = []
+
+    class Stop(Callback):
+        def before_fit(self, learn): started.append(learn)
+        def before_batch(self, learn):
+            if learn.training and learn.epoch == 1: raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bl.baselines(drawn()[0], 'Survived', {'net': bl.net_model(2, epochs=3, cbs=Stop)}, repeats=1, folds=2)
+    assert len(started) == 1
+
+
+def test_steps_of_ones_own_for_all_models():
+    "Levels that are numbered for the net are columns of 0 and 1 for others; a list will do; no row may be dropped."
+    seen, train = [], drawn()[0]
+    class Spy:
+        def get_params(self): return {}
+        def fit(self, x, y): seen.append(x); return self
+        def predict(self, x): return np.zeros(len(x), int)
+
+    gone = [n for n in train if n not in ('Sex', 'Pclass', 'Age', 'Survived')]
+    steps = [Drop(gone), FillMissing('Age', by='median'), Categorify(['Pclass', 'Sex'])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bl, '_sklearn', lambda module: type('module', (), {'Spy': Spy}))
+        for given in (steps, TableSteps(steps)):
+            bl.baselines(train, 'Survived', {'spy': bl.sklearn_model('any', 'Spy')}, 1, 2, given)
+        dropping = [Drop(gone, 'Age'), Dummies(['Pclass', 'Sex'])]
+        with pytest.raises(ValueError, match='steps drop [0-9]+ of 44[56] rows.*FillMissing'):
+            bl.baselines(train, 'Survived', {'spy': bl.sklearn_model('any', 'Spy')}, 1, 2, dropping)
+    assert len(seen) == 4 and all(x.shape[1] == 4 and set(np.unique(x[:, 1:])) == {0, 1} for x in seen)
+
+
+def test_folds_are_even_and_shuffled():
+    answers = np.repeat(['a', 'b', 'c'], [100, 23, 7])
+    pairs = list(bl.repeated_folds(answers, folds=5, repeats=3, seed=1))
+    for answer in 'abc': assert np.ptp([(answers[v] == answer).sum() for _, v in pairs]) <= 1
+    for k in (0, 5, 10): assert sorted(np.concatenate([v for _, v in pairs[k:k + 5]])) == list(range(130))
+    parts = [tuple(v) for _, v in pairs + list(bl.repeated_folds(answers, folds=5, seed=2))]
+    assert len(set(parts)) == 20 and all(len(np.unique(np.diff(part))) > 5 for part in parts), 'not every fifth row'
+
+
+def test_the_table_from_known_scores():
+    "Each model sees the same rows; what the columns say is recalculated."
+    df, folds = drawn()[0][:100], {'good': [.9, .8, 1., .7], 'poor': [.5, .5, .6, .4]}
+    shares, seen, seeds = {n: iter(s) for n, s in folds.items()}, {n: [] for n in folds}, []
+
+    def made(name):
+        def model(train, rows, target, seed=0, steps=None):
+            seen[name].append(list(rows.index))
+            seeds.append(seed)
+            right = round(next(shares[name])*len(rows))
+            return [*rows.Survived[:right], *(1 - rows.Survived[right:])]
+        return model
+
+    table = bl.baselines(df, 'Survived', {n: made(n) for n in ('poor', 'good')}, repeats=2, folds=2, seed=5)
+    assert seen['good'] == seen['poor'] and len(seen['good']) == 4 and seeds == [5, 5, 6, 6, 7, 7, 8, 8]
+    for name, want in folds.items():
+        row = table.loc[name]
+        assert table.attrs['folds'][name] == pytest.approx(want) and row.accuracy == pytest.approx(np.mean(want))
+        assert row.spread == pytest.approx(np.std(want, ddof=1))
+        assert row.error == pytest.approx(np.std(want, ddof=1)*np.sqrt(1/4 + 1))
+        assert row.behind == pytest.approx(.85 - np.mean(want))
+
+
+def test_the_net_of_a_comparison_takes_the_steps_and_several_seeds():
+    df = drawn()[0][:200]
+    useless = [Drop([n for n in df if n not in ('SibSp', 'Survived')]), Scale()]
+    of = lambda model, **kwargs: bl.baselines(df, 'Survived', {'x': model}, 1, 2, **kwargs)
+    assert of(bl.net_model()).accuracy['x'] > of(bl.net_model(), steps=useless).accuracy['x'] + .05
+    train, rows = df[:150], df[150:]
+    one, other = ([bl.net_model(1, 1, layers=[3])(train, rows, 'Survived', seed) for seed in (0, 1)])
+    assert one != other and one == bl.net_model(1, 1, layers=[3])(train, rows, 'Survived', 0)
+    starts = []
+
+    class Start(Callback):
+        def before_fit(self, learn): starts.append(learn.model.layers[-1].weight.sum().item())
+
+    bl.net_model(3, 1, cbs=Start)(train, rows, 'Survived')
+    assert len(set(starts)) == 3
+
+
+def test_a_borrowed_model_depends_on_its_seed_alone():
+    pytest.importorskip('sklearn')
+    train, tree = drawn()[0], bl.sklearn_model('ensemble', 'RandomForestClassifier', n_estimators=1)
+    one, two, other = (tree(train[:300], train[300:], 'Survived', seed) for seed in (1, 1, 2))
+    assert one == two != other
+
+
 def test_the_error_of_repeated_folds():
     scores = [.8, .82, .78, .84, .76]
     assert bl.standard_error(scores, 1/4) == pytest.approx(np.std(scores, ddof=1)*np.sqrt(1/5 + 1/4))
@@ -175,6 +282,64 @@ def test_the_error_of_repeated_folds():
 
 
 # The net
+
+def test_accuracy_is_not_for_numbers():
+    "Classes that are called 1, 2, 3 are taken for numbers, of which nothing would ever be equal."
+    train, _ = drawn()
+    with pytest.raises(ValueError, match='accuracy.*Pclass.*y_block=CategoryBlock'):
+        tabular_learner(loaders(train, y_names='Pclass'), metrics=accuracy)
+    learn = trained(loaders(train, y_names='Pclass', y_block=CategoryBlock), 1)
+    assert learn.validate()[1] > .4
+
+
+def test_batches_of_one_row():
+    rows = drawn()[0]
+    one = loaders(rows[:40], valid_idx=range(20), bs=1)
+    with pytest.raises(ValueError, match='a batch of one row.*bs.*bn_cont=False'): trained(one, 1)
+    with pytest.raises(ValueError, match='a batch of one row'): trained(one, 1, bn_cont=False, use_bn=True)
+    assert torch.isfinite(trained(one, 1, bn_cont=False).get_preds()[0]).all()
+    learn = trained(loaders(rows[:53], valid_idx=range(20), bs=32), 1)  # of 33 rows, one is over: it is left out
+    assert len(learn.get_preds(0)[0]) == 33 and len(learn.predict(rows.iloc[0])[2]) == 2
+
+
+def test_sizes_from_numpy():
+    "As a loop over an array gives them."
+    dls = loaders(drawn()[0])
+    learn = tabular_learner(dls, np.array([8, 4]), {'Sex': np.int64(2)}, ps=np.array([.1, .2]), use_bn=True)
+    plain = tabular_learner(dls, [8, 4], {'Sex': 2}, ps=[.1, .2], use_bn=True)
+    assert learn.arch_config == plain.arch_config and repr(learn.model) == repr(plain.model)
+
+
+def test_what_is_asked_for_gets_there(tmp_path):
+    learn = tabular_learner(loaders(drawn()[0]), [7], {'Sex': 5}, 3, loss_func=F.nll_loss, opt_func=torch.optim.SGD,
+                            lr=.3, path=tmp_path, wd=.2, moms=(.8, .7, .8), ps=.4, embed_p=.3)
+    assert learn.arch_config['emb_szs'] == [[4, 3], [3, 5], [4, 3]] and learn.model.layers[-1].out_features == 3
+    assert (learn.loss_func, learn.opt_func, learn.lr, learn.path) == (F.nll_loss, torch.optim.SGD, .3, tmp_path)
+    assert (learn.wd, learn.moms) == (.2, (.8, .7, .8))
+    assert [m.p for m in learn.model.modules() if isinstance(m, torch.nn.Dropout)] == [.3, .4]
+
+
+@pytest.mark.parametrize('kwargs, same', [({}, True), ({'bn_cont': False}, False)])
+def test_numbers_are_normalised_by_batch(kwargs, same):
+    net, x, none = TabularModel([], 2, 1, [], **kwargs), torch.randn(50, 2), torch.zeros(50, 0, dtype=int)
+    assert torch.allclose(net(none, x), net(none, 100*x + 5), atol=1e-3) == same
+
+
+def test_what_comes_out_lies_in_its_range():
+    net = TabularModel([], 2, 1, [], y_range=(2, 3))
+    out = net(torch.zeros(50, 0, dtype=int), torch.randn(50, 2))
+    assert 2 < out.min() and out.max() < 3
+
+
+def test_nothing_is_shown_by_either_name(capsys):
+    learn = tabular_learner(loaders(drawn()[0]))
+    capsys.readouterr()
+    with learn.no_logging(): learn.fit(1)
+    with learn.no_bar(), learn.no_logging(): learn.fit(1)
+    assert not capsys.readouterr().out
+    learn.fit(1)
+    assert 'epoch' in capsys.readouterr().out
+
 
 def test_levels_that_are_new_do_no_harm(learn):
     "An unknown level is looked up as 0, which training rows without gaps never touched."
@@ -225,6 +390,13 @@ def test_a_loaded_learner_says_the_same(learn, bundle):
     with pytest.raises(ValueError, match='nothing to train on'): loaded.fit(1)
     with pytest.raises(ValueError, match='no validation rows'): feature_importance(loaded)
     assert feature_importance(loaded, drawn()[0], n=2).index[0] == 'Sex'
+
+
+def test_a_loaded_learner_names_the_row_by_its_label(bundle):
+    loaded, new = load_learner(bundle), drawn()[1].astype({'Fare': object})
+    new.loc[900, 'Fare'] = 'x'
+    with pytest.raises(ItemError, match="item 9 .*column Fare, row 900: 'x'"): loaded.predict_batch(new)
+    with pytest.raises(ValueError, match='no rows to show'): loaded.dls.show_batch()
 
 
 def test_a_loaded_learner_in_another_process(bundle, learn):
@@ -298,6 +470,37 @@ def test_importance_finds_what_the_answer_depends_on():
     assert mse.index[0] == 'Sex'
 
 
+def test_importance_is_what_others_calculate():
+    "scikit-learn shuffles on its own, so the two differ by chance; its spread divides by n, ours by n - 1."
+    inspection = pytest.importorskip('sklearn.inspection')
+    n, learn = 60, trained(loaders(drawn()[0]), 5)
+
+    class Model:
+        def fit(self, x, y): return self
+        def score(self, x, y):
+            return float((learn.get_preds(dl=learn.dls.test_dl(x, quiet=True))[0].argmax(1).numpy() == y).mean())
+
+    ours, rows = feature_importance(learn, n=n), learn.dls.valid.dataset.frame
+    theirs = inspection.permutation_importance(Model(), rows[ours.index], rows.Survived, n_repeats=n, random_state=1)
+    error = theirs.importances_std*np.sqrt(2/n) + 1e-3
+    assert (abs(ours.importance - theirs.importances_mean) < 3.5*error).all() and ours.spread['Age'] > .005
+    assert np.allclose(ours.spread, theirs.importances_std, rtol=.35, atol=1e-3)
+
+
+def test_importance_from_known_scores():
+    learn = trained(loaders(drawn()[0], cat_names=['Sex'], cont_names=['Fare']), 1)
+    scores = iter([1., .9, .7, 1.1, 1.1])  # as it is; two shuffles of each column
+    table = feature_importance(learn, n=2, score=lambda preds, targs: next(scores))
+    assert table.importance.tolist() == pytest.approx([.2, -.1])
+    assert table.spread.tolist() == pytest.approx([.02**.5, 0])
+
+
+def test_the_rate_and_the_epochs_of_an_ensemble():
+    learns = ensemble(loaders(drawn()[0]), n=2, epochs=3, lr=.07, layers=[4]).learns
+    for rec in (learn.recorder for learn in learns):
+        assert max(rec.lrs) == pytest.approx(.07, rel=.1) and len(rec.values) == 3
+
+
 # To hand in
 
 def test_what_is_handed_in_goes_to_a_file_and_back(learn, rows, tmp_path):
@@ -316,6 +519,15 @@ def test_answers_in_words_are_handed_in_as_words():
     sample = new[['PassengerId']].assign(Survived='no')
     assert set(submission(learn, new, sample).Survived) <= {'no', 'yes'}
     with pytest.raises(ValueError, match='is 0 in the sample'): submission(learn, new, sample.assign(Survived=0))
+
+
+def test_true_and_false_are_handed_in_as_in_the_sample(learn):
+    _, new = drawn()
+    zeros = new[['PassengerId']].assign(Survived=0)
+    want, plain = submission(learn, new, zeros.assign(Survived=False)), submission(learn, new, zeros)
+    assert want.Survived.dtype == bool and want.Survived.equals(plain.Survived == 1) and plain.Survived.dtype == int
+    assert 'True' in want.to_csv(index=False)
+    with pytest.raises(ValueError, match='make classes'): submission([.5]*len(new), new, zeros.assign(Survived=False))
 
 
 # Bad input

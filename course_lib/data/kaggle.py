@@ -156,7 +156,7 @@ def kaggle_lacks() -> str:
     if not _is_installed(): return 'the package kaggle is not installed'
     return '' if _has_key() else 'there is no Kaggle token on this computer'
 
-# %% ../../nbs/data/02c_kaggle.ipynb #1baa2a53
+# %% ../../nbs/data/02c_kaggle.ipynb #a176b68e
 def _is_filled(folder): return folder.is_dir() and any(not p.name.startswith('.') for p in folder.iterdir())
 
 def get_kaggle(
@@ -166,7 +166,7 @@ def get_kaggle(
 ) -> Path:                      # the folder
     "The files of a Kaggle competition, here already or downloaded. Raises `KaggleError` with what to do."
     name, s = _slug(competition), get_settings()
-    folder = Path(dest) if dest else s.storage_path/name
+    folder = Path(dest).expanduser() if dest else s.storage_path/name
     shown = shown_path(folder, s.root)
     if _is_filled(folder):
         say(f'{name}: there already, in {shown}.')

@@ -59,7 +59,7 @@ def _has_photos(folder):
     try: return folder.is_dir() and bool(get_image_files(folder, recurse=False))
     except OSError: return False  # a folder that is locked is not the one meant
 
-# %% ../../nbs/data/03_sources.ipynb #5c647daa
+# %% ../../nbs/data/03_sources.ipynb #51cce76f
 def _rows(lines, needs, head):
     "How many rows follow the line of names. Raises `ValueError` with what is wrong."
     names = next(filter(None, lines), [])
@@ -90,7 +90,8 @@ def count_rows(
             # strict: a quote that is never closed would else swallow the rest of the file
             return _read_rows(csv.reader(f, strict=True), needs, head)
     except FileNotFoundError: raise ValueError(f'there is no {file.name}') from None
-    except UnicodeDecodeError: raise ValueError(f'{file.name} is no text in UTF-8') from None
+    except UnicodeDecodeError:
+        raise ValueError(f'{file.name} is no text in UTF-8: in the spreadsheet, save it as "CSV UTF-8"') from None
     except OSError as e: raise ValueError(f'{file.name} cannot be read: {e.strerror}') from None
     except ValueError as e: raise ValueError(f'{file.name} {e}') from None
 

@@ -7,7 +7,7 @@ __all__ = ['FEW', 'MANY', 'FAR', 'PROCS', 'BLOCKS', 'JUDGED', 'guess_columns', '
            'RegressionBlock', 'tabular_block_from_config', 'answers_of', 'frame_of', 'TableRows', 'TableLoader',
            'TabularDataLoaders', 'guess_steps', 'TabularPandas']
 
-# %% ../../nbs/data/13_tabular.ipynb #dc33788f
+# %% ../../nbs/data/13_tabular.ipynb #4a51d22d
 import copy
 import math
 from itertools import islice, repeat
@@ -17,10 +17,12 @@ import torch
 import torch.nn.functional as F
 
 from .blocks import Block, CategoryBlock, block_from_config
-from .columns import as_cells, at_row, columns_of, holds_numbers, in_short, is_gap, numbers
+from course_lib.data.columns import (
+    BLANK, as_cells, as_names, at_row, check_frame, columns_of, holds_numbers, in_short, is_blank, is_gap, is_number,
+    numbers, plain)
 from .loaders import DataLoaders, ItemError, check_bs
 from .split import RandomSplitter
-from .steps import Categorify, Drop, FillMissing, Log1p, Scale, as_names, in_list
+from .steps import Categorify, Drop, FillMissing, Log1p, Scale, in_list
 from .table import TableSteps, table_steps_from_config
 from ..progress import say
 from ..settings import default_device, get_settings
@@ -51,7 +53,7 @@ def guess_columns(
     raise ValueError(f'no column is left besides {target}: {in_list(kinds)} are words with many levels, mostly gaps, '
                      'or the same in every row. Say which to take: cat_names=[…], cont_names=[…]')
 
-# %% ../../nbs/data/13_tabular.ipynb #eac71457
+# %% ../../nbs/data/13_tabular.ipynb #9b3b3498
 def Normalize(
     cols=None,  # columns of numbers; all that are not the same in every row if None
 ) -> Scale:
@@ -69,6 +71,7 @@ def proc_steps(
     drop: list = (),  # columns to leave out
 ) -> list:
     "The steps that `procs` stand for. Raises `ValueError` for anything else."
+    procs = procs if isinstance(procs, (list, tuple)) else [procs]
     given = [getattr(p, '__name__', repr(p)) for p in procs]
     odd = [n for n in given if n not in PROCS]
     if odd: raise ValueError(f'procs holds {odd[0]}, and there are {", ".join(PROCS)}; other steps go into steps=[…]')
@@ -143,11 +146,7 @@ def tabular_block_from_config(
         raise ValueError(f'{name} cannot be made from {sorted(map(str, args))}')
     return cls(**args)
 
-# %% ../../nbs/data/13_tabular.ipynb #d24e8e48
-def _plain(cells):
-    if cells.dtype != float: return cells.tolist()
-    return [int(o) if o == int(o) else float(o) for o in cells]
-
+# %% ../../nbs/data/13_tabular.ipynb #902c2b23
 def answers_of(
     df,           # rows
     target: str,  # the column with the answer
@@ -155,21 +154,25 @@ def answers_of(
     "The answer of each row, a word or a number. Raises `ValueError` with the row where there is none."
     if target not in df: raise ValueError(f'there is no column {target!r} with answers; there are {in_list(df, 20)}')
     cells = as_cells(df[target])
-    gap = is_gap(cells) | (np.isinf(cells) if cells.dtype == float else False)
+    gap, blank = is_gap(cells) | (np.isinf(cells) if cells.dtype == float else False), is_blank(cells)
     if gap.any(): raise ValueError(f'column {target}, {at_row(df.index, gap)}: no answer; drop such rows with '
                                    f'df.dropna(subset=[{target!r}])')
-    return _plain(cells)
+    if blank.any(): raise ValueError(f'column {target}, {at_row(df.index, blank)}: {BLANK}')
+    return [plain(o) for o in cells]
 
 def _answer_block(y_block, answers, target):
-    "The block that was given, or the one that fits. Raises `ValueError` where all answers are the same."
+    "The block that was given, or the one that fits. Raises `ValueError` where there can be none."
     if len(set(answers)) < 2:
         raise ValueError(f'column {target} is {in_short(answers[0])} in all {len(answers)} training rows: to tell rows '
                          'apart, there must be others, too')
-    if y_block is not None: return copy.copy(y_block() if isinstance(y_block, type) else y_block)
-    words = any(isinstance(o, str) for o in answers)
-    return CategoryBlock() if words or set(answers) <= {0, 1} else RegressionBlock()
+    words = [o for o in answers if isinstance(o, str) and not is_number(o)]
+    if y_block is None: y_block = CategoryBlock if words or {*map(float, answers)} <= {0, 1} else RegressionBlock
+    block = copy.copy(y_block() if isinstance(y_block, type) else y_block)
+    if words and isinstance(block, RegressionBlock):
+        raise ValueError(f'column {target} has the word {words[0]!r}, and a RegressionBlock is for numbers')
+    return block
 
-# %% ../../nbs/data/13_tabular.ipynb #d297f033
+# %% ../../nbs/data/13_tabular.ipynb #53ff1898
 def frame_of(
     rows,  # a DataFrame, a row of one (Series), a dict, or a list of these
 ):  # DataFrame
@@ -180,14 +183,15 @@ def frame_of(
     if not rows or not all(isinstance(o, (dict, pd.Series)) for o in rows):
         odd = next((type(o).__name__ for o in rows if not isinstance(o, (dict, pd.Series))), 'nothing')
         raise ValueError(f"a row is a dict such as {{'Age': 30, …}}, or of a DataFrame, or a DataFrame; this is {odd}")
+    labels = [i if getattr(o, 'name', None) is None else o.name for i, o in enumerate(rows)]
     rows = [dict(o) for o in rows]
     for i, row in enumerate(rows):  # else what one of them lacks would pass for a gap
         if row.keys() != rows[0].keys():
             differs = in_list(sorted(row.keys() ^ rows[0].keys()))
             raise ValueError(f'rows of one list have the same columns, and {i} differs: {differs}')
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, labels)
 
-# %% ../../nbs/data/13_tabular.ipynb #11b52f5e
+# %% ../../nbs/data/13_tabular.ipynb #2cf3ff93
 class TableRows:
     "Rows as tensors, with their answers."
     item_tfms = ()
@@ -201,7 +205,7 @@ class TableRows:
         quiet: bool = True,   # say nothing of what is unusual in the rows
     ):
         table = x_block.steps.transform(frame, quiet=quiet)
-        if len(table) < len(frame): frame = _kept(frame, table)
+        if len(table) < len(frame): frame = frame.loc[table.index]
         self.frame, self.x_block, self.y_block, self.split = frame, x_block, y_block, split
         self.cats, self.conts = x_block.tensors(table)
         self.targs = None if target is None else y_block.encode_all(answers_of(frame, target))
@@ -209,11 +213,6 @@ class TableRows:
     items = property(lambda self: [self.frame.iloc[i] for i in range(len(self))])
     def __len__(self): return len(self.frame)
     def __repr__(self): return f'{len(self)} {"training" if self.split == "train" else "validation"} rows'
-
-def _kept(frame, table):
-    "The rows that the steps did not drop."
-    if frame.index.is_unique: return frame.loc[table.index]
-    raise ValueError('two rows have the same label, and some are dropped: df = df.reset_index(drop=True)')
 
 # %% ../../nbs/data/13_tabular.ipynb #43a96747
 JUDGED = 4096  # rows at a time where nothing is learnt
@@ -323,10 +322,11 @@ class _Nothing(TableRows):
         self.frame, self.x_block, self.y_block, self.split = [], x_block, y_block, split
         self.cats = self.conts = self.targs = None
 
-# %% ../../nbs/data/13_tabular.ipynb #6a5f9cb6
+# %% ../../nbs/data/13_tabular.ipynb #0a5a7314
 def _show_batch(self, max_n=9):
     "Show some raw rows with their answers."
     from IPython.display import display
+    if not len(self.train.dataset): raise ValueError('there are no rows to show: a loaded model comes without them')
     display(self.train.dataset.frame[[*self.steps.inputs, self.target]].head(max_n))
 
 def _summary(self):
@@ -338,7 +338,7 @@ def _summary(self):
 
 TabularDataLoaders.show_batch, TabularDataLoaders.summary = _show_batch, _summary
 
-# %% ../../nbs/data/13_tabular.ipynb #bcf12680
+# %% ../../nbs/data/13_tabular.ipynb #bd05c231
 def guess_steps(
     df,                # the training rows
     target: str,       # the column with the answer
@@ -363,7 +363,7 @@ def _steps_for(df, procs, cat_names, cont_names, target, steps):
     if steps is not None:
         if procs or cat_names or cont_names: raise ValueError('give either steps, or procs, cat_names and cont_names')
         return TableSteps(steps.steps if isinstance(steps, TableSteps) else steps, target)
-    if not procs and not cat_names and not cont_names:
+    if procs is None and not cat_names and not cont_names:
         _say_guess(df, target)
         return guess_steps(df, target)
     cat, cont = as_names(cat_names or []), as_names(cont_names or [])
@@ -372,7 +372,8 @@ def _steps_for(df, procs, cat_names, cont_names, target, steps):
     both = [n for n in (*cat, *cont) if n == target or (n in cat and n in cont)]
     if both: raise ValueError(f'{both[0]} is {"the answer" if both[0] == target else "in cat_names and in cont_names"}')
     drop = [n for n in df if n not in (*cat, *cont, target)]
-    return TableSteps(proc_steps(procs or [Categorify, FillMissing, Normalize], cat, cont, drop), target)
+    return TableSteps(proc_steps([Categorify, FillMissing, Normalize] if procs is None else procs, cat, cont, drop),
+                      target)
 
 # %% ../../nbs/data/13_tabular.ipynb #e8484b23
 class TabularPandas:
@@ -408,26 +409,38 @@ class TabularPandas:
         valid = TableLoader(self.valid, max(bs, JUDGED), device=device)
         return TabularDataLoaders(TableLoader(self.train, bs, shuffle, device), valid, self.target)
 
-# %% ../../nbs/data/13_tabular.ipynb #1cb0c302
+# %% ../../nbs/data/13_tabular.ipynb #2ec43d7e
+def _positions(rows, n, name):
+    "Positions of rows, from 0. Raises `ValueError` for a mask, and for rows that are not there or named twice."
+    try: found = np.asarray(list(rows))
+    except TypeError: raise ValueError(f'{name} lists positions of rows, and holds {rows!r}') from None
+    if found.dtype == bool: raise ValueError(f'{name} lists positions of rows, not a mask: np.flatnonzero(mask)')
+    if len(found) and found.dtype.kind not in 'iu':
+        raise ValueError(f'{name} lists positions of rows, which are whole numbers, and holds {found.tolist()[0]!r}')
+    far = found[(found < 0) | (found >= n)]
+    if len(far): raise ValueError(f'{name} names row {far[0]}, and there are {n}, counted from 0')
+    values, counts = np.unique(found, return_counts=True)
+    if (counts > 1).any(): raise ValueError(f'{name} names row {values[counts.argmax()]} {counts.max()} times')
+    return found.astype(int)
+
 def _parts(df, splits):
     "The training and the validation rows. Raises `ValueError` where they overlap or are not there."
-    train, valid = (np.asarray(list(o), int) for o in splits)
+    if not isinstance(splits, (list, tuple)) or len(splits) != 2:
+        raise ValueError(f'splits is (training, validation), two lists of positions, and this is {str(splits)[:60]}')
+    train, valid = (_positions(o, len(df), 'splits') for o in splits)
     if not len(train): raise ValueError(f'splits leaves none of the {len(df)} rows for training')
-    far = [int(i) for i in (*train, *valid) if not 0 <= i < len(df)]
-    if far: raise ValueError(f'splits names row {far[0]}, and there are {len(df)}, counted from 0')
     both = np.intersect1d(train, valid)
     if len(both): raise ValueError(f'splits has {len(both)} rows, such as {both[0]}, in both training and validation')
     return df.iloc[train], df.iloc[valid]
 
 def _checked(df, y_names):
     "The name of the column with the answer. Raises `ValueError`."
-    import pandas as pd
-    if not isinstance(df, pd.DataFrame): raise ValueError(f'this takes a DataFrame, and it got {type(df).__name__}')
+    check_frame(df)
     names = as_names([] if y_names is None else y_names)
     if len(names) != 1: raise ValueError(f"which column holds the answer? y_names='Survived', say; it is {y_names!r}")
     return names[0]
 
-# %% ../../nbs/data/13_tabular.ipynb #fd7864e4
+# %% ../../nbs/data/13_tabular.ipynb #d0425458
 def _from_df(cls,
     df,               # a DataFrame
     path='.',         # not needed: what is saved goes into the models folder of the settings
@@ -442,8 +455,9 @@ def _from_df(cls,
     device=None,      # from the settings if None
 ) -> TabularDataLoaders:
     "The loaders of a table, in one line."
-    held = set(() if valid_idx is None else map(int, valid_idx))
-    splits = None if valid_idx is None else ([i for i in range(len(df)) if i not in held], list(valid_idx))
+    check_frame(df)
+    held = None if valid_idx is None else _positions(valid_idx, len(df), 'valid_idx')
+    splits = None if valid_idx is None else (np.setdiff1d(np.arange(len(df)), held), held)
     to = TabularPandas(df, procs, cat_names, cont_names, y_names, y_block, splits, steps)
     return to.dataloaders(bs, device=device)
 

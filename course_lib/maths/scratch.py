@@ -58,7 +58,7 @@ def deep(
     for layer, const in zip(layers[:-1], consts[:-1], strict=True): x = torch.relu(x@layer + const)
     return torch.sigmoid(x@layers[-1] + consts[-1])
 
-# %% ../../nbs/maths/17_scratch.ipynb #aac266ba
+# %% ../../nbs/maths/17_scratch.ipynb #e9b4cb98
 MODELS = {f.__name__: f for f in (linear, sigmoid, two_relus, hidden, deep)}
 
 class Coeffs(tuple):
@@ -67,7 +67,10 @@ class Coeffs(tuple):
         tensors,         # one tensor, or several in the order of the model's arguments
         model='linear',  # a name in MODELS, or your own function of rows and these tensors
     ):
-        self = super().__new__(cls, [tensors] if isinstance(tensors, Tensor) else tensors)
+        several = [tensors] if isinstance(tensors, Tensor) else tensors
+        if not isinstance(several, list | tuple) or not all(isinstance(c, Tensor) for c in several):
+            raise ValueError(f'coefficients are a tensor, or a list of tensors, and this is {repr(tensors)[:60]}')
+        self = super().__new__(cls, several)
         self.model, self.losses = _model(model), []
         return self
 
@@ -76,7 +79,7 @@ class Coeffs(tuple):
 
 def _model(model):
     if callable(model): return model
-    if model in MODELS: return MODELS[model]
+    if isinstance(model, str) and model in MODELS: return MODELS[model]
     raise ValueError(f'there is no model {model!r}: it is one of {", ".join(MODELS)}, or a function of your own')
 
 def as_coeffs(
@@ -135,7 +138,7 @@ def init_coeffs(
     start, default = STARTS[f]
     return Coeffs([t.requires_grad_() for t in start(n_coeff, _units(n_hidden, default), _random(seed))], f)
 
-# %% ../../nbs/maths/17_scratch.ipynb #640bd6b1
+# %% ../../nbs/maths/17_scratch.ipynb #9c80d2dc
 def _rows(t, name):
     "Complain unless `t` is a tensor of numbers with a fraction, in rows and columns."
     if not isinstance(t, Tensor):
@@ -156,9 +159,12 @@ def _check_fit(coeffs, indeps):
 
 def _run(coeffs, indeps):
     if coeffs.model not in STARTS: return coeffs.model(indeps, *coeffs)
-    try: return coeffs.model(indeps, *coeffs)
+    said = f'the coefficients do not fit together, {coeffs!r}'
+    try: preds = coeffs.model(indeps, *coeffs)
     except (RuntimeError, TypeError, ValueError, IndexError) as e:
-        raise ValueError(f'the coefficients do not fit together, {coeffs!r}: {str(e).splitlines()[0]}') from e
+        raise ValueError(f'{said}: {str(e).splitlines()[0]}') from e
+    if preds.numel() == len(indeps): return preds
+    raise ValueError(f'{said}: for {len(indeps)} rows they give {tuple(preds.shape)}, and each row has one prediction')
 
 def calc_preds(
     coeffs,          # from `init_coeffs`, or one tensor (columns,) for the linear model
@@ -185,10 +191,11 @@ def told_shapes(
     if coeffs[0].ndim == 1: return f'{rows} * {shape}, added up → (n,){end}'
     return f'{rows} {_told_layers([c for c in coeffs if c.ndim == 2])}{end}'
 
-# %% ../../nbs/maths/17_scratch.ipynb #167fff34
+# %% ../../nbs/maths/17_scratch.ipynb #990d0df0
 def _check_deps(preds, deps):
     "Complain unless there is one target for each prediction, in the same shape."
     if not isinstance(deps, Tensor): raise ValueError(f'deps is a {type(deps).__name__}: make it a tensor')
+    if not preds.numel(): raise ValueError('there are no rows')
     p, d = tuple(preds.shape), tuple(deps.shape)
     if p == d: return
     said = f'the predictions have shape {p} and deps {d}'
@@ -206,7 +213,10 @@ def calc_loss(
     "How far the predictions are from the targets. Raises ValueError where the shapes differ."
     preds = calc_preds(coeffs, indeps)
     _check_deps(preds, deps)
-    return loss(preds, deps)
+    if deps.dtype == torch.bool: raise ValueError('deps holds booleans, which torch cannot subtract: use deps.float()')
+    out = loss(preds, deps)
+    if isinstance(out, Tensor) and out.numel() == 1: return out
+    raise ValueError(f'the loss gives {repr(out)[:40]}, and it must be one number in a tensor, such as a mean')
 
 # %% ../../nbs/maths/17_scratch.ipynb #98b04c32
 def _check_lr(lr):
@@ -241,7 +251,7 @@ def one_epoch(
     update_coeffs(coeffs, lr)
     return now.item()
 
-# %% ../../nbs/maths/17_scratch.ipynb #f38e2bea
+# %% ../../nbs/maths/17_scratch.ipynb #156f7bb9
 def _check_data(indeps, deps):
     if indeps is None or deps is None:
         raise ValueError('the training rows and their targets are missing: train_model(30, 0.01, trn_indep, trn_dep)')
@@ -252,6 +262,9 @@ def _check_data(indeps, deps):
         row, col = bad[0].tolist()
         raise ValueError(f'indeps holds {indeps[row, col].item()} in row {row}, column {col}, both from 0: '
                          'fill the gaps first')
+    if not isinstance(deps, Tensor): return  # which `calc_loss` will say
+    bad = (~deps.isfinite()).nonzero()
+    if len(bad): raise ValueError(f'deps holds {deps[tuple(bad[0])].item()} in row {bad[0, 0]}, counted from 0')
 
 def _check_epochs(epochs):
     if not _is_whole(epochs, 0):
@@ -279,7 +292,7 @@ def train_model(
     if show and epochs: print()
     return coeffs
 
-# %% ../../nbs/maths/17_scratch.ipynb #1052cefb
+# %% ../../nbs/maths/17_scratch.ipynb #17d8da57
 def acc(
     coeffs,          # as for `calc_preds`
     indeps: Tensor,  # validation rows, (n, columns)
@@ -288,4 +301,6 @@ def acc(
     "How many of the predictions, cut at ½, are right. Raises ValueError where the shapes differ."
     with torch.no_grad(): preds = calc_preds(coeffs, indeps)
     _check_deps(preds, deps)
+    odd = deps[(deps != 0) & (deps != 1)]
+    if len(odd): raise ValueError(f'deps holds {odd[0].item()}, and what is counted are answers of 0 and 1')
     return (deps.bool() == (preds > .5)).float().mean()

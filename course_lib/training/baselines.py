@@ -6,7 +6,7 @@
 __all__ = ['NEEDED', 'MODELS', 'BORROWED', 'repeated_folds', 'always_the_same', 'one_column', 'sklearn_model', 'net_model',
            'standard_error', 'baselines', 'plot_baselines']
 
-# %% ../../nbs/training/14_baselines.ipynb #aa96c2c6
+# %% ../../nbs/training/14_baselines.ipynb #3968977f
 import importlib
 import importlib.util
 import time
@@ -15,6 +15,7 @@ from collections import Counter
 
 import numpy as np
 
+from ..data.blocks import CategoryBlock
 from ..data.columns import as_cells
 from ..data.steps import Categorify, Dummies, in_list
 from ..data.table import TableSteps
@@ -23,11 +24,11 @@ from ..data.tabular import (
 from ..figures import show_figure
 from ..progress import say, track
 from ..settings import get_settings
-from .ensembles import own_seed
+from .ensembles import Ensemble, seeded_net
 from .loop import check_epochs
-from .tabular import EPOCHS, tabular_learner
+from .tabular import EPOCHS
 
-# %% ../../nbs/training/14_baselines.ipynb #bb21dbd9
+# %% ../../nbs/training/14_baselines.ipynb #f6b7add2
 def repeated_folds(
     answers,          # (N,) the answer of each row
     folds: int = 5,   # parts
@@ -36,6 +37,7 @@ def repeated_folds(
 ):  # pairs of positions, (training, validation), folds*repeats of them
     "Every row is kept back once in each repeat, and each answer is spread evenly. Raises `ValueError`."
     check_epochs(folds, 'folds', least=2), check_epochs(repeats, 'repeats')
+    if not len(answers): raise ValueError('there are no rows')
     codes = np.unique(np.asarray(answers, dtype=str), return_inverse=True)[1]
     fewest = np.bincount(codes).min()
     if len(set(codes)) < 2: raise ValueError('all rows have the same answer, so there is nothing to tell apart')
@@ -48,7 +50,7 @@ def repeated_folds(
         part[order] = np.arange(len(codes)) % folds
         for k in range(folds): yield np.flatnonzero(part != k), np.flatnonzero(part == k)
 
-# %% ../../nbs/training/14_baselines.ipynb #287d8e2b
+# %% ../../nbs/training/14_baselines.ipynb #77d719a0
 def always_the_same(train, rows, target, seed=0, steps=None):
     "The most frequent answer, for everyone."
     return [Counter(answers_of(train, target)).most_common(1)[0][0]]*len(rows)
@@ -56,8 +58,10 @@ def always_the_same(train, rows, target, seed=0, steps=None):
 def one_column(
     column: str,  # such as 'Sex'
 ):
-    "A model that knows one column: the most frequent answer of those who share its value."
+    "A model that knows one column: the most frequent answer of those who share its value. Raises `ValueError`."
     def model(train, rows, target, seed=0, steps=None):
+        if column not in train: raise ValueError(f'there is no column {column!r}; there are {in_list(train, 20)}')
+        if column == target: raise ValueError(f'{column} is the answer itself, from which nothing is to be learnt')
         answers, usual = answers_of(train, target), always_the_same(train, rows[:1], target)[0]
         by = {}
         for value, answer in zip(_values(train, column), answers, strict=True):
@@ -67,7 +71,7 @@ def one_column(
 
 def _values(df, column): return [None if o != o else o for o in as_cells(df[column]).tolist()]
 
-# %% ../../nbs/training/14_baselines.ipynb #4edc063a
+# %% ../../nbs/training/14_baselines.ipynb #7f20662b
 def sklearn_model(
     module: str,  # a module of scikit-learn, such as 'linear_model'
     name: str,    # a class in it, such as 'LogisticRegression'
@@ -77,13 +81,22 @@ def sklearn_model(
     def model(train, rows, target, seed=0, steps=None):
         made = getattr(_sklearn(module), name)
         known = {'random_state': seed} if 'random_state' in made().get_params() else {}
-        steps = TableSteps((steps or guess_steps(train, target, Dummies)).steps, target)
-        x, y = steps.fit_transform(train), answers_of(train, target)
+        steps = TableSteps(_with_dummies(steps or guess_steps(train, target, Dummies)), target)
+        x, answers = _all_rows(steps.fit_transform(train), train), answers_of(train, target)
+        vocab = sorted(set(answers))
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of what changes in its next version
-            fitted = made(**known | kwargs).fit(x.to_numpy(), y)
-        return fitted.predict(steps.transform(rows, quiet=True).to_numpy()).tolist()
+            fitted = made(**known | kwargs).fit(x, [vocab.index(o) for o in answers])
+        return [vocab[i] for i in fitted.predict(_all_rows(steps.transform(rows, quiet=True), rows))]
     return model
+
+def _with_dummies(steps): return [Dummies(s.cols) if isinstance(s, Categorify) else s for s in steps.steps]
+
+def _all_rows(table, df):
+    "The numbers in `table`, if no row of `df` was dropped. Raises `ValueError`."
+    if len(table) == len(df): return table.to_numpy()
+    raise ValueError(f'the steps drop {len(df) - len(table)} of {len(df)} rows, and every row is to be answered: '
+                     'fill gaps with FillMissing in place of Drop(missing=…)')
 
 NEEDED = ('this needs scikit-learn: run %pip install scikit-learn in a cell, or '
           "python -m pip install -e '.[baselines]' in the folder of the course")
@@ -92,35 +105,30 @@ def _sklearn(module):
     try: return importlib.import_module(f'sklearn.{module}')
     except ImportError as e: raise ImportError(NEEDED, name='sklearn') from e
 
-# %% ../../nbs/training/14_baselines.ipynb #c6ff61a3
+# %% ../../nbs/training/14_baselines.ipynb #0e3ef3c6
 def net_model(
     n: int = 1,            # nets of several seeds, of which the mean counts
     epochs: int = EPOCHS,  # of one cycle each
     **kwargs,              # for `tabular_learner`
 ):
-    "The net of `tabular_learner`, or the mean of several."
+    "The net of `tabular_learner`, or the mean of several. Raises `ValueError`."
+    check_epochs(n, 'n')
     def model(train, rows, target, seed=0, steps=None):
-        own = steps or guess_steps(train, target, Categorify)
-        to = TabularPandas(train, y_names=target, splits=(range(len(train)), []), steps=own)
+        to = TabularPandas(train, y_names=target, y_block=CategoryBlock, splits=(range(len(train)), []),
+                           steps=steps or guess_steps(train, target, Categorify))
         dls = _quiet_loaders(to)
-        probs = sum(_net_probs(dls, rows, seed*100 + i, epochs, kwargs) for i in range(n))
+        nets = Ensemble([seeded_net(dls, seed*100 + i, epochs, **kwargs) for i in range(n)])
+        probs, _ = nets.get_preds(dl=dls.test_dl(rows, quiet=True))
         return [to.y_block.decode(o) for o in to.y_block.pred(probs)]
     return model
 
-# %% ../../nbs/training/14_baselines.ipynb #832248ee
+# %% ../../nbs/training/14_baselines.ipynb #048a869a
 def _quiet_loaders(to):
     "Loaders of training rows alone, on the processor, where a net this small is at home."
     return TabularDataLoaders(TableLoader(to.train, get_settings().batch_size, True, 'cpu'),
                               TableLoader(to.valid, device='cpu'), to.target)
 
-def _net_probs(dls, rows, seed, epochs, kwargs):
-    with own_seed(seed):
-        learn = tabular_learner(dls, **kwargs)
-        with learn.no_bar():
-            learn.fit_one_cycle(epochs)
-            return learn.get_preds(dl=dls.test_dl(rows, quiet=True))[0]
-
-# %% ../../nbs/training/14_baselines.ipynb #0a34be0e
+# %% ../../nbs/training/14_baselines.ipynb #8295fee5
 MODELS = {'always the same': always_the_same,
           'logistic regression': sklearn_model('linear_model', 'LogisticRegression', max_iter=1000),
           'random forest': sklearn_model('ensemble', 'RandomForestClassifier', n_estimators=100, min_samples_leaf=3),
@@ -128,20 +136,20 @@ MODELS = {'always the same': always_the_same,
           'net': net_model()}
 BORROWED = 'logistic regression', 'random forest', 'gradient boosting'  # from scikit-learn
 
-def _models(models, df):
+def _models(models, df, target):
     "What to compare, by name. Raises `ValueError`."
     if models is None:
-        sex = {'Sex only': one_column('Sex')} if 'Sex' in df else {}
+        sex = {'Sex only': one_column('Sex')} if 'Sex' in df and target != 'Sex' else {}
         found = {'always the same': always_the_same} | sex | MODELS
         if importlib.util.find_spec('sklearn'): return found
         say(f'Left out are {in_list(BORROWED)}: {NEEDED}.')
         return {k: f for k, f in found.items() if k not in BORROWED}
     if isinstance(models, dict) and all(map(callable, models.values())) and models: return models
-    names = [models] if isinstance(models, str) else list(models)
-    odd = [n for n in names if n not in MODELS]
-    if odd or not names: raise ValueError(f'models={models!r}: choose of {in_list(MODELS)}, or give your own, '
-                                          "{'mine': function of (train, rows, target, seed, steps)}")
-    return {n: MODELS[n] for n in names}
+    names = [models] if isinstance(models, str) else models
+    if isinstance(names, list | tuple) and names and all(str(n) in MODELS for n in names):
+        return {n: MODELS[n] for n in names}
+    raise ValueError(f'models={models!r}: choose of {in_list(MODELS)}, or give your own, '
+                     "{'mine': function of (train, rows, target, seed, steps)}")
 
 # %% ../../nbs/training/14_baselines.ipynb #41ce867e
 def standard_error(
@@ -166,21 +174,29 @@ def _scores(models, df, target, pairs, seed, steps):
         scores[name].append(np.mean([a == b for a, b in zip(said, truth, strict=True)]))
     return scores, seconds
 
-# %% ../../nbs/training/14_baselines.ipynb #96caeaaa
+# %% ../../nbs/training/14_baselines.ipynb #6bd51130
+def _classes_of(df, target):
+    "The answers, if they are few enough to be classes. Raises `ValueError`."
+    if not isinstance(target, str): raise ValueError(f'y_names={target!r}: one column, such as y_names="Survived"')
+    answers = answers_of(df, target)
+    if (n := len(set(answers))) <= 20: return answers
+    raise ValueError(f'column {target} has {n} different answers, too many classes: make a few of them, of numbers as '
+                     f"by df['{target}'] = pd.qcut(df['{target}'], 3)")
+
 def baselines(
     df,                # all rows with answers
     y_names: str,      # the column with the answer
     models=None,       # names of `MODELS`, or functions by name; all if None, and Sex alone where there is that column
     repeats: int = 2,  # of the cross-validation; 10 for figures to show around
     folds: int = 5,    # parts of the rows
-    steps=None,        # steps that make numbers, for all models; what `guess_steps` finds if None
+    steps=None,        # steps that make numbers, for all models: a list, or `TableSteps`; `guess_steps` if None
     seed: int = None,  # from the settings if None
 ):  # DataFrame, a row for each model: accuracy, spread, error, behind, seconds; the folds are in .attrs['folds']
     "Simple models and the net, by repeated cross-validation on the same rows. Raises `ValueError`."
     import pandas as pd
     df, seed = frame_of(df), get_settings().seed if seed is None else seed
-    answers, models = answers_of(df, y_names), _models(models, df)
-    if (n := len(set(answers))) > 20: raise ValueError(f'column {y_names} has {n} different answers, too many classes')
+    answers, models = _classes_of(df, y_names), _models(models, df, y_names)
+    if steps is not None: steps = TableSteps(steps.steps if isinstance(steps, TableSteps) else steps, y_names)
     pairs = list(repeated_folds(answers, folds, repeats, seed))
     scores, seconds = _scores(models, df, y_names, pairs, seed, steps)
     best = max(scores, key=lambda n: np.mean(scores[n]))

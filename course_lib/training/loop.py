@@ -31,7 +31,7 @@ def split_batch(
     targets = batch[n:]
     return batch[:n], targets[0] if len(targets) == 1 else targets or None
 
-# %% ../../nbs/training/09_loop.ipynb #3b0d9c01
+# %% ../../nbs/training/09_loop.ipynb #2ae55941
 def as_list(o):
     "`o` as a list: nothing, one thing, or several."
     return [] if o is None else list(o) if isinstance(o, (list, tuple)) else [o]
@@ -70,6 +70,8 @@ class _Callbacks:
     def no_bar(self):
         "A context in which nothing is shown: `with learn.no_bar(): …`."
         return self.changed_cbs(remove=[ProgressCallback])
+
+    no_logging = no_bar  # the published lessons turn off the bar and the lines one by one; here it is one table
 
 # %% ../../nbs/training/09_loop.ipynb #574290bd
 class _Optimiser:
