@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/06_tabular.ipynb #5539fe49
+# %% ../nbs/06_tabular.ipynb #ef3143e0
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from .training.ensembles import Ensemble, ensemble, feature_importance, plot_imp
 from .training.finder import minimum, slide, steep, valley
 from .training.learner import Learner
 from .training.metrics import accuracy, error_rate
+from .training.sheet import Sheet
 from .training.tabular import TabularModel, emb_sz_rule, tabular_learner
 from .vision import pd, plt
 

@@ -6,7 +6,7 @@ import pytest
 
 NET = 'from course_lib.widgets.netdiagram import NetDiagram\nw = NetDiagram()\nw'
 FRESH = '''from course_lib.training.sheet import Sheet; from course_lib.widgets.netdiagram import Deeds
-w.sheet = Sheet(relus=True); w.deeds = Deeds(w.sheet); w._place = (0, {}); w.refresh()'''
+w.sheet = Sheet(relus=True); w.deeds = Deeds(w.sheet); w._place = (w.sheet.rows[0], {}); w.refresh()'''
 LINKED = '''from course_lib.widgets.sheet import TitanicSheet
 t = TitanicSheet(w.sheet)
 n = NetDiagram(t)
@@ -104,24 +104,24 @@ def test_choose_a_passenger_by_all_ways(page):
     order = told(page, 'sheet.errors.argsort()[::-1][:2].tolist()')
     for k in range(2):
         press(widget, 'Most wrong')
-        until(page, lambda k=k: told(page, '_place[0]') == order[k], f'number {k + 1} of the most wrong')
+        until(page, lambda k=k: told(page, 'state["at"]') == order[k], f'number {k + 1} of the most wrong')
     assert '…' in prediction(widget), 'it flows, and has not arrived'
     settled(page, widget)
     assert told(page, 'sheet.first.Name[w.row]') in widget.inner_text()
     until(page, lambda: '✗' in widget.locator('.cw-net-out').text_content(), 'at last what really happened')
     keys(page, 'n', 'b', 'b')
-    until(page, lambda: told(page, '_place[0]') == order[1] - 1, 'keys lead on and back')
+    until(page, lambda: told(page, 'state["at"]') == order[1] - 1, 'keys lead on and back')
     place = widget.get_by_role('spinbutton', name='number, exact value')
     place.fill('5')
     keys(page, 'Enter')
-    until(page, lambda: told(page, '_place[0]') == 4, 'typed')
+    until(page, lambda: told(page, 'state["at"]') == 4, 'typed')
     place.fill('99999')
     keys(page, 'Enter')
     last = told(page, 'sheet.x.shape[0]')
-    until(page, lambda: told(page, '_place[0]') == last - 1, 'there are no more')
+    until(page, lambda: told(page, 'state["at"]') == last - 1, 'there are no more')
     assert place.input_value() == str(last)
     press(widget, 'Random')
-    until(page, lambda: told(page, '_place[0]') != last - 1, 'any other')
+    until(page, lambda: told(page, 'state["at"]') != last - 1, 'any other')
     settled(page, widget)
     assert not told(page, 'deeds.can_undo'), 'to look is no deed'
 
@@ -206,7 +206,7 @@ def test_an_edge_in_words_and_its_weight(page):
 def test_two_views_and_a_sheet_that_follows(page):
     widget = root(page)
     press(widget, 'Most wrong')
-    until(page, lambda: told(page, '_place[0]') != 0, 'another one')
+    until(page, lambda: told(page, 'state["at"]') != 0, 'another one')
     settled(page, root(page, 1), 'the second view shows the same')
     press(root(page, 2), 'Solve')
     until(page, lambda: told(page, 'sheet.loss', 'n') < .15, 'solved')
@@ -215,3 +215,19 @@ def test_two_views_and_a_sheet_that_follows(page):
     until(page, lambda: loss in table.locator('.cw-figure').first.inner_text(), 'the sheet has followed')
     table.get_by_role('button', name='Randomise').click()
     until(page, lambda: loss not in root(page, 2).locator('.cw-figure').first.inner_text(), 'and so has the net')
+
+
+HIDE = """hide => { for (const o of document.querySelectorAll('.cw-net')) o.style.display = hide ? 'none' : ''; }"""
+
+
+def test_a_net_out_of_sight_follows_too(page):
+    for word in ('two ReLUs', 'log of', 'two ReLUs'):
+        table = page.show(3).locator('.cw-root')
+        page.page.evaluate(HIDE, True)
+        page.page.wait_for_timeout(200)
+        table.get_by_text(word).click()
+        page.page.wait_for_timeout(500)  # what is read aloud is renewed after a while
+        page.page.evaluate(HIDE, False)
+        net, pred = root(page, 2), told(page, 'flow.pred', 'n')
+        until(page, lambda net=net, pred=pred: number(prediction(net)) == pytest.approx(pred, abs=6e-4), word)
+        assert net.locator('.cw-net-edge').count() == told(page, 'sheet.w.size', 'n')

@@ -128,12 +128,76 @@ def test_edit_a_raw_cell_and_all_follows(page):
     until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'the loss followed')
     assert told(page, 'loss') != before
     assert (sex.inner_text(), age.inner_text()) == (other, '150')
-    age.dblclick()
-    widget.locator('.cw-sheet-input').fill('')
-    keys(page, 'Enter')
-    until(page, lambda: 'would be missing' in widget.inner_text() and age.inner_text() == '150', 'a gap was refused')
     press(widget, '↶ Undo'); press(widget, '↶ Undo')
     until(page, lambda: (sex.inner_text(), told(page, 'now.edits')) == (was, []), 'all is as it was')
+
+
+def test_a_cell_that_is_emptied_takes_its_row_away(page):
+    widget = root(page, view='Raw table')
+    first, label, after = told(page, 'rows[:3]')
+    count, name = len(told(page, 'rows')), widget.locator('.cw-sheet-body .cw-sheet-label')
+    age = cell(widget, label, 'raw', 2)
+    was = age.inner_text()
+    age.click()
+    keys(page, 'Delete')
+    until(page, lambda: f'Row {label} has a gap' in widget.inner_text(), 'it was said')
+    until(page, lambda: name.nth(1).inner_text() == str(after), 'the row has gone')
+    assert told(page, 'x.shape[0]') == count - 1 and abs(loss(widget) - told(page, 'loss')) < 6e-5
+    cell(widget, after, 'raw', 2).dblclick()
+    widget.locator('.cw-sheet-input').fill('61')
+    keys(page, 'Enter')
+    until(page, lambda: told(page, 'now.edits')[-1] == [after, 'Age', 61], 'the right row, though it has moved up')
+    keys(page, 'Control+z', 'Control+z')
+    until(page, lambda: name.nth(1).inner_text() == str(label) and age.inner_text() == was, 'the row is back')
+    cell(widget, first, 'answer').click()
+    keys(page, 'Backspace')
+    until(page, lambda: 'would be missing' in widget.inner_text(), 'an answer there must be')
+    keys(page, 'Control+Home')
+    press(widget, 'Products')
+    grid(widget).focus()
+    keys(page, 'Control+Home', 'Delete')
+    until(page, lambda: told(page, 'w[0].tolist()') == [0], 'an empty coefficient counts as 0')
+    assert told(page, 'x.shape[0]') == count
+
+
+SLEEP = """() => void jupyterapp.shell.currentWidget.sessionContext.session.kernel
+  .requestExecute({code: 'import time; time.sleep(1)'})"""
+
+
+def test_a_raw_cell_is_seen_to_change_all_before_python_answers(page):
+    widget = root(page, view='Raw table')
+    label, other = told(page, 'rows[1]'), told(page, 'rows[2]')
+    texts = lambda: [cell(widget, o, 'prediction').inner_text() for o in (label, other)]
+    before = texts()
+    for column, value in ((2, '160'), (5, '0,5')):
+        page.page.evaluate(SLEEP)
+        cell(widget, label, 'raw', column).dblclick()
+        widget.locator('.cw-sheet-input').fill(value)
+        keys(page, 'Enter')
+        page.page.wait_for_timeout(60)
+        early, early_loss = texts(), loss(widget)
+        until(page, lambda v=value: told(page, 'now.edits')[-1][2] == float(v.replace(',', '.')), 'Python heard of it')
+        until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'and has answered')
+        assert early == texts() != before and early_loss == loss(widget)
+        assert column != 2 or early[1] != before[1], 'the largest age is another one, so all others change'
+        before = early
+    cell(widget, label, 'raw', 2).dblclick()
+    widget.locator('.cw-sheet-input').fill('old')
+    keys(page, 'Enter')
+    until(page, lambda: "not 'old'" in widget.inner_text(), 'it was said what is wrong')
+    until(page, lambda: cell(widget, label, 'raw', 2).inner_text() == '160' and texts() == before, 'all as it was')
+
+
+def test_keys_go_on_where_a_button_goes_dead(page):
+    widget = root(page)
+    keys(page, 's')
+    undo = widget.get_by_role('button', name='↶ Undo', exact=True)
+    until(page, undo.is_enabled, 'something to undo')
+    undo.focus()
+    keys(page, 'Enter')
+    until(page, undo.is_disabled, 'nothing to undo')
+    keys(page, 's')
+    until(page, lambda: len(told(page, 'losses')) == 2, 'the key was heard')
 
 
 def test_step_play_solve_and_the_two_relus(page):

@@ -26,6 +26,12 @@ def run(code, **names):
     return names
 
 
+def error(f, *args):
+    "What `f` complains of."
+    with pytest.raises(ValueError) as e: f(*args)
+    return str(e.value)
+
+
 def state(sheet):
     "All that an undo has to bring back, then how far back and forth it goes."
     now = sheet.now.w.tolist(), sheet.now.trail, sheet.columns, sheet.x.tolist()
@@ -46,7 +52,7 @@ def test_two_relus_on_the_real_rows(real):
         sheet = Sheet(real, relus=True, seed=seed)
         sheet.solve()
         found.append(sheet.loss)
-    assert min(found) <= .135 and max(found) < .1442
+    assert min(found) < .132 and max(found) < .1325
 
 
 def test_steps_alone_lead_to_the_solution():
@@ -91,9 +97,9 @@ def test_what_fails_leaves_all_as_it_was():
     sheet.switch(normalise=False, log=False)
     before = state(sheet)
     row = sheet.rows[0]
-    for f in (lambda: sheet.step(.1, 50), lambda: sheet.edit(row, 'Fare', -2e99), lambda: sheet.edit(row, 'Age', ''),
-              lambda: sheet.put('Fare', 'much'), lambda: sheet.put('LogFare', 1), lambda: sheet.step(0),
-              lambda: sheet.put('Fare', 1e12)):
+    for f in (lambda: sheet.step(.1, 50), lambda: sheet.edit(row, 'Fare', -2e99),
+              lambda: sheet.edit(row, 'Survived', ''), lambda: sheet.put('Fare', 'much'),
+              lambda: sheet.put('LogFare', 1), lambda: sheet.step(0), lambda: sheet.put('Fare', 1e12)):
         with pytest.raises(ValueError): f()
         assert state(sheet) == before
 
@@ -213,3 +219,62 @@ def test_rows_that_are_called_anything_flow_too():
     sheet = Sheet(df)
     f = sheet.flow(sheet.rows[3], {'Age': '30'})
     assert f.raw['Age'] == 30 and np.isclose(sheet.flow(sheet.rows[3]).pred, sheet.preds[3])
+
+
+@pytest.mark.parametrize('kind', ['int', 'Int64', 'float', 'category', 'bool', 'object', 'string'])
+def test_an_emptied_cell_leaves_its_row_out_and_the_code_says_so(kind):
+    df = pd.DataFrame(dict(a=[0, 1, 0, 1, 1, 0, 1, 0], b=range(8), y=[0, 1, 0, 1, 1, 0, 0, 1])).astype({'a': kind})
+    sheet = Sheet(df, 'y', Recipe())
+    sheet.edit(2, 'a', '')
+    assert sheet.rows == [0, 1, 3, 4, 5, 6, 7] and sheet.x.shape == (7, 3)
+    assert 'it has a gap' in error(sheet.value, 2, 'a')
+    assert np.isclose(run(sheet.code(), df=df)['loss'], sheet.loss)
+    sheet.edit(2, 'a', 1)
+    assert sheet.rows == list(range(8)) and sheet.value(2, 'raw a') == 1
+    assert np.isclose(run(sheet.code(), df=df)['loss'], sheet.loss)
+    sheet.undo(), sheet.undo()
+    assert float(sheet.value(2, 'raw a')) == 0 and not sheet.past
+
+
+def test_the_last_of_a_class_cannot_be_left_out():
+    df = pd.DataFrame(dict(a=[1, 2, 3, 4, 5], y=[0, 0, 0, 0, 1]))
+    sheet = Sheet(df, 'y')
+    before = state(sheet)
+    assert 'that are left' in error(sheet.edit, 4, 'a', '') and state(sheet) == before
+
+
+@pytest.mark.parametrize('index', [pd.date_range('2024', periods=8), pd.MultiIndex.from_product([[1, 2], list('abcd')]),
+                                   pd.Index(['é [1]', *'bcdefgh']), pd.RangeIndex(5, 13)])
+def test_the_code_finds_rows_of_any_label(index):
+    df = pd.DataFrame(dict(a=range(8), b=[1., 4, 2, 2, 0, 1, 9, 2], y=[0, 1]*4), index=index)
+    sheet = Sheet(df, 'y')
+    sheet.edit(sheet.rows[3], 'b', 7)
+    assert np.isclose(run(sheet.code(), df=df)['loss'], sheet.loss)
+
+
+@pytest.mark.parametrize('name', ['loss', 'sum 1', 'b × w1', 'w2 of b', 'raw b'])
+def test_a_name_that_the_sheet_needs_itself_is_refused(name):
+    df = pd.DataFrame({name: [.1, .2, .3, .5], 'b': [1, 0, 1, 1], 'y': [0, 1, 0, 1]})
+    assert repr(name) in error(Sheet, df, 'y')
+
+
+def test_wrong_arguments_are_named():
+    df = passengers()[:60]
+    for args, word in ((dict(recipe={'drop': 'Age'}), 'Recipe'), (dict(seed='x'), 'a seed'), (dict(seed=-1), 'a seed')):
+        with pytest.raises(ValueError, match=word): Sheet(df, **args)
+
+
+def test_slopes_predictions_and_solution_agree_with_others(real):
+    torch = pytest.importorskip('torch')
+    for relus in (False, True):
+        sheet = Sheet(real, relus=relus, seed=4)
+        w = torch.tensor(sheet.w, requires_grad=True)
+        s = torch.tensor(sheet.x)@w
+        preds = s.relu().sum(1) if relus else s[:, 0]
+        loss = torch.nn.functional.mse_loss(preds, torch.tensor(sheet.y))
+        loss.backward()
+        assert np.isclose(loss.item(), sheet.loss) and np.allclose(w.grad, sheet.slopes)
+        assert np.allclose(preds.detach(), sheet.preds)
+        before = sheet.w
+        sheet.step(.05)
+        assert np.allclose(sheet.w, before - .05*w.grad.numpy())

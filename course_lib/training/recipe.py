@@ -40,14 +40,15 @@ class Recipe:
         if self.words: steps.append(Dummies(list(self.words), without=self.without))
         return TableSteps([*steps, Constant()], target)
 
-# %% ../../nbs/training/14a_recipe.ipynb #f119aab6
+# %% ../../nbs/training/14a_recipe.ipynb #ac6f515b
 TITANIC = 'Pclass Sex Age SibSp Parch Fare Embarked'.split()
 MOST_LEVELS = 12   # of a column of words that becomes columns of 0 and 1
 FAR = 20           # as many times the median: then a logarithm is taken
 
 def _is_id(cells):
-    "Whether whole numbers only tell the rows apart."
-    return len(cells) > 20 and len(np.unique(cells)) == len(cells) and (cells == np.round(cells)).all()
+    "Whether whole numbers only tell the rows apart: each once, and in order or without large gaps."
+    if len(cells) <= 20 or len(np.unique(cells)) < len(cells) or (cells != np.round(cells)).any(): return False
+    return bool((np.diff(cells) > 0).all() or np.ptp(cells) < 2*len(cells))
 
 def _meant_as_numbers(cells):
     there = [o for o in cells if o is not None]
@@ -91,7 +92,7 @@ def _lecture_levels(table):
     want = {'Pclass': '3', 'Embarked': 'Q', 'Sex': 'female'}
     return {n: level for n, level in want.items() if level in set(words(table, n))}
 
-# %% ../../nbs/training/14a_recipe.ipynb #d114a12e
+# %% ../../nbs/training/14a_recipe.ipynb #fa41ead9
 MOST_ROWS, MOST_COLUMNS = 5000, 60  # of a sheet
 
 @dataclass
@@ -123,6 +124,8 @@ def check_sheet(df, target):
     columns_of(df)
     if len(df) > MOST_ROWS:
         raise ValueError(f'{len(df):,} rows, and a sheet shows at most {MOST_ROWS:,}: take df.sample({MOST_ROWS})')
+    if df.index.nlevels == 1 and df.index.hasnans:
+        raise ValueError('a row has no label in the index: df = df.reset_index(drop=True)')
     idle = _idle(df, target)
     check_table(df[[n for n in df if n not in idle]], target)
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MOST_MOMENTS', 'MOST_LOSSES', 'Moment', 'SheetNumbers', 'SheetBase', 'SheetMoves', 'SheetEdits', 'SheetTraces',
-           'Flow', 'SheetFlows', 'Sheet']
+           'Flow', 'SheetFlows', 'label_code', 'Sheet']
 
-# %% ../../nbs/training/15_sheet.ipynb #4799232b
+# %% ../../nbs/training/15_sheet.ipynb #4a3a9675
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
@@ -16,9 +16,9 @@ from ..data.columns import as_cells, in_short, is_number
 from ..data.steps import Constant, Log1p, Scale
 from ..data.table import Origin
 from .recipe import Recipe, check_sheet, guess_recipe, prepare
-from .sums import STARTS, mean_loss, predict, shares, slopes, solve, sums
+from .sums import mean_loss, predict, searches, shares, slopes, solve, sums
 
-# %% ../../nbs/training/15_sheet.ipynb #f4ff6070
+# %% ../../nbs/training/15_sheet.ipynb #aedd17aa
 MOST_MOMENTS, MOST_LOSSES = 300, 2000  # that are remembered
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Moment:
     normalise: bool = True  # are columns divided by their largest value?
     log: bool = True        # are logarithms taken?
     came: str = ''          # how the coefficients came about, in words
-    edits: tuple = ()       # raw cells that were changed: (row, column, value)
+    edits: tuple = ()       # raw cells that were changed: (row, column, value); None is an emptied cell
     trail: tuple = ()       # (what was done, the loss after it), …
 
 def _same_table(a, b):
@@ -42,9 +42,7 @@ def _carry(old, w, new, log):
     have = {plain.get(n, n): row for n, row in zip(old, w, strict=True)}
     return np.array([have.get(plain.get(n, n), np.zeros(w.shape[1])) for n in new])
 
-# %% ../../nbs/training/15_sheet.ipynb #6ab707a4
-def _own_names(target): return ['prediction', 'squared error', 'sum 1', 'sum 2', 'ReLU 1', 'ReLU 2', target]
-
+# %% ../../nbs/training/15_sheet.ipynb #e4f83bc2
 class SheetNumbers:
     "The numbers of a sheet, all computed from the present moment."
     @property
@@ -55,6 +53,8 @@ class SheetNumbers:
     def columns(self) -> list: "Names of the columns of numbers."; return list(self.table.columns)
     @property
     def rows(self) -> list: "Labels of the rows."; return list(self.table.rows)
+    @property
+    def missing(self) -> list: "Raw columns in which a gap leaves a row out."; return self.table.steps.steps[0].missing
     @property
     def raw(self) -> list: "Names of the raw columns that are used."; return list(self.table.steps.inputs)
     @property
@@ -89,7 +89,7 @@ class SheetNumbers:
                     products=[f'{n} × {s}' for s in self.sets for n in self.columns],
                     sums=parts, result=['prediction', self.target, 'squared error'])
 
-# %% ../../nbs/training/15_sheet.ipynb #4881aad8
+# %% ../../nbs/training/15_sheet.ipynb #d54dd8ef
 class SheetBase(SheetNumbers):
     "The present moment, those before, and the numbers made from the raw table."
     def __init__(self,
@@ -104,14 +104,14 @@ class SheetBase(SheetNumbers):
         self.given = df is not None
         df = df if self.given else _lesson_passengers()
         check_sheet(df, target)
+        if not isinstance(recipe, Recipe | None): raise ValueError(f'a recipe is Recipe(…), not {recipe!r}')
         self.first = df = df.copy()
         self.target, self.recipe = target, recipe or guess_recipe(df, target)
         self.table = prepare(df, target, self.recipe, normalise, log)
-        clash = set(_own_names(target)[:-1]) & set(df)
-        if clash: raise ValueError(f'a column is called {clash.pop()!r}, as one of the sheet: rename it')
-        w = _random(len(self.columns), 2 if relus else 1, seed)
+        w = _random(len(self.columns), 2 if relus else 1, _whole(seed, 'a seed'))
         self.now, self.past, self.future = Moment(df, w, normalise, log, f'random, seed {seed}'), [], []
         self.now = replace(self.now, trail=(('start', self.loss),))
+        _check_names(self)
 
     def _become(self, what, join=False, losses=(), **changes):
         "Make a new moment the present one; `losses` on the way to it. Raises `ValueError` and then is what it was."
@@ -128,16 +128,31 @@ class SheetBase(SheetNumbers):
         self.now, self.table, self.future = replace(new, trail=trail), table, []
 
     def _prepare(self, moment):
-        return prepare(moment.df, self.target, self.recipe, moment.normalise, moment.log)
+        emptied = [c for _, c, v in moment.edits if v is None]
+        recipe = replace(self.recipe, missing=tuple(dict.fromkeys([*self.recipe.missing, *emptied])))
+        return prepare(moment.df, self.target, recipe, moment.normalise, moment.log)
 
     def __repr__(self):
         n = f'{len(self.rows)} rows, {len(self.columns)} columns, {"two ReLUs" if self.relus else "linear"}'
         return f'Sheet: {n}; loss {self.loss:.4f}, accuracy {self.accuracy:.3f}'
 
-# %% ../../nbs/training/15_sheet.ipynb #cd25e509
+# %% ../../nbs/training/15_sheet.ipynb #75f1e1f2
 def _lesson_passengers():
     from course_lib.data.passengers import passengers
     return passengers()[:891]
+
+def _check_names(sheet):
+    "Raise `ValueError` where a name of the table is also one that the sheet gives to something of its own."
+    own = {'prediction', 'squared error', 'loss'} | {f'{part} {k}' for part in ('sum', 'ReLU') for k in (1, 2)}
+    for s in ('w', 'w1', 'w2'): own |= {name for n in sheet.columns for name in (f'{n} × {s}', f'{s} of {n}')}
+    clash = sorted((own | set(sheet.blocks['raw'])) & {*sheet.columns, *sheet.raw, sheet.target})
+    if clash: raise ValueError(f'a column is called {clash[0]!r}, as one of the sheet: rename it')
+
+def _whole(n, what, least=0):
+    "A whole number. Raises `ValueError`."
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < least:
+        raise ValueError(f'{what} is a whole number from {least} on, not {n!r}')
+    return int(n)
 
 def _random(columns, sets, seed): return np.random.default_rng(seed).random((columns, sets)) - .5
 
@@ -146,18 +161,13 @@ def _check_loss(loss, before):
     raise ValueError(f'the loss would go from {before:.4g} beyond all measure: make the learning rate smaller, '
                      'or normalise')
 
-# %% ../../nbs/training/15_sheet.ipynb #d3388839
+# %% ../../nbs/training/15_sheet.ipynb #7d67e0bd
 def _number(text, what):
     "A number from what was typed. Raises `ValueError`."
     if isinstance(text, str) and is_number(text.replace('−', '-')): text = float(text.replace('−', '-'))
     if isinstance(text, bool) or not isinstance(text, (int, float, np.number)) or not abs(text) < inf:
         raise ValueError(f'{what} is a number, not {text!r}')
     return float(text)
-
-def _whole(n, what, least=0):
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < least:
-        raise ValueError(f'{what} is a whole number from {least} on, not {n!r}')
-    return int(n)
 
 class SheetMoves(SheetBase):
     "Changes of the coefficients, each of which can be undone."
@@ -200,7 +210,8 @@ class SheetMoves(SheetBase):
 
     def solve(self):
         "The best coefficients: exact without ReLUs, with them the best of several searches."
-        way = f'the best of {2*(STARTS + 1)} searches' if self.relus else 'solved by least squares'
+        n = searches(len(self.y), self.now.w)
+        way = f'the best of {n} search{"es"*(n > 1)}' if self.relus else 'solved by least squares'
         self._become('solve', w=solve(self.x, self.now.w, self.y), came=way)
 
 # %% ../../nbs/training/15_sheet.ipynb #f9e0f38e
@@ -212,12 +223,11 @@ def _stepped(came, n):
     before = int(done.split()[0]) if done else 0
     return f'{start}, then {before + n} step{"s"*(before + n > 1)}'
 
-# %% ../../nbs/training/15_sheet.ipynb #86797d0a
+# %% ../../nbs/training/15_sheet.ipynb #29ed7756
 def _raw_value(self, column, text):
     "What was typed into a raw cell, as a number or a word. Raises `ValueError`."
     text = text.strip() if isinstance(text, str) else text
-    if text is None or text == '' or text != text:
-        raise ValueError(f'{column} would be missing, and such a row has no place in the sheet: type a value')
+    if _is_empty(text): raise ValueError(f'{column} would be missing: type a value')
     cells = as_cells(self.now.df.loc[self.rows, column])
     if column not in (*self.recipe.words, self.target): return _number(text, column)
     levels = {in_short(o): o for o in cells.tolist() if in_short(o) != 'nothing'}
@@ -225,12 +235,14 @@ def _raw_value(self, column, text):
         raise ValueError(f'{column} is one of {", ".join(sorted(levels))}, not {in_short(_level(text))!r}')
     return levels[in_short(_level(text))]
 
+def _is_empty(cell): return cell is None or cell != cell or isinstance(cell, str) and not cell.strip()
+
 def _level(text): return float(text) if not isinstance(text, str) or is_number(text) else text
 
 def _with_cell(df, row, column, value):
     "A copy of a table with one cell changed."
     cells = df[column].astype(object).copy()
-    cells[row] = int(value) if isinstance(value, float) and value == int(value) else value
+    cells[row] = value if value is None else int(value) if isinstance(value, float) and value == int(value) else value
     return df.assign(**{column: cells.infer_objects()})
 
 class SheetEdits(SheetMoves):
@@ -238,14 +250,14 @@ class SheetEdits(SheetMoves):
     def edit(self,
         row,          # the label of a row, as in `rows`
         column: str,  # a raw column, 'Age' or 'raw Age', or the target
-        value,        # a number or a word, as text too
+        value,        # a number or a word, as text too; None or '' empties the cell, and the row is left out
     ):
-        "Change a raw cell. Raises `ValueError` for what has no place there."
+        "Change a raw cell; one of a row that is left out, too. Raises `ValueError` for what has no place there."
         column = column.removeprefix('raw ')
         if column not in (*self.raw, self.target):
             raise ValueError(f'no raw column {column!r}; there are {", ".join([*self.raw, self.target])}')
-        if row not in self.rows: raise ValueError(f'no row {row!r} in the sheet')
-        value = _raw_value(self, column, value)
+        if row not in self.now.df.index: raise ValueError(f'no row {row!r} in the table')
+        value = None if _is_empty(value) and column != self.target else _raw_value(self, column, value)
         edits = (*(e for e in self.now.edits if e[:2] != (row, column)), (row, column, value))
         self._become('cell', df=_with_cell(self.now.df, row, column, value), edits=edits)
 
@@ -421,7 +433,7 @@ def _does(step, name):
     if isinstance(step, Log1p): return ['log', step.base]
     return ['is', in_short(step.learned['columns'][name][1])]
 
-# %% ../../nbs/training/15_sheet.ipynb #8cab5fc2
+# %% ../../nbs/training/15_sheet.ipynb #db417252
 def _steps_code(steps):
     parts = ',\n                    '.join(map(repr, steps.steps))
     return f'steps = TableSteps([{parts}],\n                   target={steps.target!r})'
@@ -430,9 +442,18 @@ def _edits_code(edits, df):
     "Lines that change the raw cells as the learner did."
     kind = {c: df[c].dtype.kind for _, c, _ in edits}
     text = {c for c in kind if str(df[c].dtype) in ('object', 'str', 'string')}
-    odd = dict.fromkeys(c for _, c, v in edits if kind[c] == 'b' or kind[c] in 'iu' and v != int(v))
+    odd = dict.fromkeys(c for _, c, v in edits if kind[c] == 'b' or kind[c] in 'iu' and v is not None and v != int(v))
     first = [f'df = df.astype({{{", ".join(f"{c!r}: float" for c in odd)}}})'] if odd else []
-    return first + [f'df.loc[{r!r}, {c!r}] = {in_short(v) if c in text else v!r}' for r, c, v in edits]
+    cell = lambda c, v: repr(in_short(v) if c in text and v is not None else v)
+    return first + [f'df.loc[{label_code(df, r)}, {c!r}] = {cell(c, v)}' for r, c, v in edits]
+
+def label_code(
+    df,   # a table
+    row,  # the label of one of its rows
+) -> str:
+    "Code for a label: itself where it is a word or a number, else by its place, as of a date."
+    plain = isinstance(row, (str, int)) or isinstance(row, float) and isfinite(row)
+    return repr(row) if plain else f'df.index[{list(df.index).index(row)}]'
 
 def _imports(given, steps):
     names = sorted({type(s).__name__ for s in steps.steps})

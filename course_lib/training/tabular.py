@@ -6,7 +6,7 @@
 __all__ = ['ONE_ROW', 'RULES', 'LAYERS', 'LR', 'EPOCHS', 'emb_sz_rule', 'TabularModel', 'checked_config', 'tabular_config',
            'build_tabular_model', 'tabular_learner']
 
-# %% ../../nbs/training/13_tabular.ipynb #d0273a16
+# %% ../../nbs/training/13_tabular.ipynb #fbf24e26
 import json
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.steps import in_list
 from ..data.tabular import TableBlock
 from .learner import Learner
 from .loop import as_list
@@ -123,7 +124,7 @@ def build_tabular_model(
     "The net that `config` describes, with random weights. Raises `ValueError`."
     return TabularModel(**{k: v for k, v in checked_config(config).items() if k != 'name'})
 
-# %% ../../nbs/training/13_tabular.ipynb #c97f842c
+# %% ../../nbs/training/13_tabular.ipynb #768bd01f
 LAYERS, LR, EPOCHS = (50, 20), .02, 16
 
 def _sizes(block, emb_szs):
@@ -144,6 +145,13 @@ def _check_metrics(dls, metrics):
     if dls.vocab or not odd: return
     raise ValueError(f'metrics={odd[0]} counts right classes, and the answers in {dls.target} are taken for numbers: '
                      'where they are classes, give y_block=CategoryBlock to the loaders')
+
+def _check_outputs(dls, n_out):
+    "Raise `ValueError` for fewer outputs than classes."
+    if not dls.vocab or not isinstance(n_out, int) or not 0 < n_out < len(dls.vocab): return
+    number = '; or take 0 and 1 for numbers: y_block=RegressionBlock for the loaders, y_range=(0, 1) here'
+    raise ValueError(f'n_out={n_out}: each of the {len(dls.vocab)} classes ({in_list(dls.vocab)}) needs an output of '
+                     f'its own: leave n_out out{number if list(dls.vocab) == [0, 1] else ""}')
 
 def tabular_learner(
     dls,                    # loaders of a table
@@ -166,6 +174,7 @@ def tabular_learner(
     odd = [k for k in net if k not in ('ps', 'embed_p', 'use_bn', 'bn_cont')]
     if odd: raise ValueError(f'{odd[0]}= is nothing that tabular_learner or TabularModel takes')
     _check_metrics(dls, metrics)
+    _check_outputs(dls, n_out)
     block, layers, n_out = dls.x_block, LAYERS if layers is None else layers, dls.n_out if n_out is None else n_out
     model = TabularModel(_sizes(block, emb_szs), len(block.cont_names), n_out, layers, y_range=y_range, **net)
     return Learner(dls, model, loss_func, opt_func, lr, None, cbs, metrics, path, wd, moms=moms)

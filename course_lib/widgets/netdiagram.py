@@ -6,17 +6,16 @@
 __all__ = ['SHEET', 'row_name', 'flow_words', 'net_words', 'fields', 'as_told', 'still_flow', 'Deeds', 'NetRequests', 'sheet_of',
            'passenger_code', 'NetShown', 'NetDiagram']
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #60b25d2e
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #83de7e18
 from html import escape
 
 import numpy as np
-import traitlets
 
 from ..data.columns import as_cells, in_short
 from ..training.recipe import Recipe
-from ..training.sheet import Flow, Sheet
+from ..training.sheet import Flow, Sheet, label_code
 from .base import PageWidget, front_end, numbers
-from .sheet import SheetRequests, raw_cells, sheet_state
+from .sheet import SheetRequests, SheetShown, sheet_state
 
 # %% ../../nbs/widgets/11b_netdiagram.ipynb #67720233
 def row_name(sheet: Sheet, row) -> str:
@@ -111,7 +110,7 @@ class Deeds:
         go()
         return here
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #de30e0a8
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #72dd8fa8
 class NetRequests(SheetRequests):
     "What a learner can do to a net, and with a passenger."
     def _do(self, name, args):
@@ -123,15 +122,14 @@ class NetRequests(SheetRequests):
     def do_choose(self, at):
         "Another row; what was tried goes."
         if not isinstance(at, int) or not 0 <= at < len(self.sheet.rows): raise ValueError(f'there is no row {at}')
-        self._move((at, {}))
+        self._move((self.sheet.rows[at], {}))
 
     def do_what(self, column, value):
         "Another raw cell on trial, or the one that is there."
-        at, what = self._place
-        row = self.sheet.rows[at]
+        row, what = self._place
         value, was = self.sheet.flow(row, {column: value}).raw[column], self.sheet.flow(row).raw[column]
         rest = {n: v for n, v in what.items() if n != column}
-        self._move((at, rest if value == was else rest | {column: value}))
+        self._move((row, rest if value == was else rest | {column: value}))
 
     def do_as_it_was(self): self._move((self._place[0], {}))
 
@@ -143,7 +141,7 @@ class NetRequests(SheetRequests):
     def do_undo(self): self._run, self._place = None, self.deeds.undo(self._place)
     def do_redo(self): self._run, self._place = None, self.deeds.redo(self._place)
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #2a92f5d0
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #9818fa83
 def sheet_of(
     given,           # a Sheet, a view of one, a DataFrame, or None
     *args, **kwargs, # for Sheet, where one is to be made
@@ -154,23 +152,21 @@ def sheet_of(
     return Sheet(given, *args, **kwargs), None
 
 def passenger_code(
+    sheet: Sheet,
     row,         # the label of a row
     what: dict,  # raw cells that are otherwise on trial
-    relus: bool, # two sets with ReLUs
 ) -> str:
     "Lines that let one row flow through, after those of `Sheet.code`."
     tried = f'.assign(**{what!r})' if what else ''
-    last = 'np.maximum(sums, 0).sum(1)' if relus else 'sums'
-    return '\n'.join(['', f'who = df.loc[[{row!r}]]{tried}', 'x = steps.transform(who, quiet=True).to_numpy()',
+    last = 'np.maximum(sums, 0).sum(1)' if sheet.relus else 'sums'
+    return '\n'.join(['', f'who = df.loc[[{label_code(sheet.first, row)}]]{tried}',
+                      'x = steps.transform(who, quiet=True).to_numpy()',
                       'products = x.T * w.reshape(len(w), -1)', 'sums = x @ w', f'print(products, sums, {last})'])
 
-class NetShown(NetRequests, PageWidget):
+class NetShown(NetRequests, SheetShown):
     "What a net diagram tells of its sheet, and shows without a browser."
-    cells = traitlets.Bytes().tag(sync=True)  # the numbers row by row, then the answers; float64
-    raw = traitlets.Dict().tag(sync=True)     # see `raw_cells`; what was changed since is in the state
-
     @property
-    def row(self): "The label of the row that is looked at."; return self.sheet.rows[self._place[0]]
+    def row(self): "The label of the row that is looked at."; return self._place[0]
     @property
     def what(self) -> dict: "The raw cells that are otherwise on trial."; return dict(self._place[1])
     @property
@@ -179,35 +175,38 @@ class NetShown(NetRequests, PageWidget):
     def describe(self):
         now = dict(can_undo=self.deeds.can_undo, can_redo=self.deeds.can_redo)
         return sheet_state(self.sheet) | now | dict(
-            ways=self.sheet.ways(), fields=self._fields, at=self._place[0], what=as_told(self.sheet, self.what),
+            fields=self._fields, at=self.sheet.rows.index(self.row), what=as_told(self.sheet, self.what),
             pred=numbers(self.flow.pred))
 
     def _keep_place(self):
         "What is tried must still be possible: the table may have changed in another view."
-        at, what = self._place
-        try: self.sheet.flow(self.sheet.rows[at], what)
-        except (ValueError, IndexError): self._place = min(at, len(self.sheet.rows) - 1), {}
+        row, what = self._place
+        if row not in self.sheet.rows: row = _next_row(self.sheet, row)
+        try: self.sheet.flow(row, what)
+        except ValueError: what = {}
+        self._place = row, what if row == self.row else {}
 
     def refresh(self):
         "Tell the browser the present state, and the numbers where they have changed; a view that follows, too."
         new, self._told = self._told is not self.sheet.now, self.sheet.now
         self._keep_place()
-        with self.hold_sync():
-            if self._sent is not self.sheet.table:
-                self._sent, self._fields = self.sheet.table, fields(self.sheet)
-                self.cells = self.sheet.x.tobytes() + self.sheet.y.tobytes()
-            if not self.raw: self.raw = raw_cells(self.sheet)
-            super().refresh()
+        if self._sent is not self.sheet.table: self._fields = fields(self.sheet)
+        super().refresh()
         if new and self.other: self.other.refresh()
 
-    def code_text(self): return self.sheet.code() + passenger_code(self.row, self.what, self.sheet.relus)
+    def code_text(self): return self.sheet.code() + passenger_code(self.sheet, self.row, self.what)
     def alt(self): return f'{net_words(self.sheet)} {flow_words(self.sheet, self.row, self.what)}'
     def still(self): return still_flow(self.sheet, self.row, self.what)
+def _next_row(sheet, row):
+    "The row that follows one which has left the sheet."
+    order, there = list(sheet.first.index), set(sheet.rows)
+    later = order[order.index(row) + 1:] if row in order else order
+    return next((r for r in later if r in there), sheet.rows[-1])
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #232853ca
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #a72a821f
 class NetDiagram(NetShown):
     "The net of a sheet as nodes and weights, with a passenger flowing through it."
-    _esm = front_end('base', 'plot', 'netdiagram')
+    _esm = front_end('base', 'plot', 'sheetpage', 'netdiagram')
     passing = {'drag', 'code'}
     other = None  # a view of the same sheet
 
@@ -219,7 +218,7 @@ class NetDiagram(NetShown):
         seed: int = 0,             # of the weights at the start of a new sheet
     ):
         self.sheet, self.other = sheet_of(sheet, target, recipe, relus=relus, seed=seed)
-        self._seed, self._run, self._place, self._sent, self._told = seed, None, (0, {}), None, self.sheet.now
+        self._seed, self._run, self._place, self._told = seed, None, (self.sheet.rows[0], {}), self.sheet.now
         self.deeds = Deeds(self.sheet)
         super().__init__()
         if self.other: self._follow(self.other)

@@ -4,20 +4,21 @@
 
 # %% auto #0
 __all__ = ['MOST_STEPS', 'MOST_TOLD', 'sheet_words', 'left_out_words', 'raw_cells', 'edited', 'trace_lines', 'still_table',
-           'SheetRequests', 'sheet_state', 'TitanicSheet']
+           'SheetRequests', 'sheet_state', 'SheetShown', 'TitanicSheet']
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #bd114fa5
+# %% ../../nbs/widgets/11a_sheet.ipynb #89961aa6
 from html import escape
 
 import numpy as np
 import traitlets
 
 from ..data.columns import as_cells, in_short
+from ..data.steps import in_list
 from ..training.recipe import Recipe
 from ..training.sheet import Sheet
 from .base import PageWidget, check_lr, front_end, numbers
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #89bb14a0
+# %% ../../nbs/widgets/11a_sheet.ipynb #6164c1cf
 def sheet_words(sheet: Sheet) -> str:
     "A sheet in one sentence or two."
     kind = 'two sets of coefficients with ReLUs' if sheet.relus else 'one set of coefficients'
@@ -25,22 +26,27 @@ def sheet_words(sheet: Sheet) -> str:
             f'Loss {sheet.loss:.4f}, accuracy {sheet.accuracy:.1%}.')
 
 def left_out_words(sheet: Sheet) -> str:
-    "How many rows are not there, and why; empty if all are."
-    gone = len(sheet.now.df) - len(sheet.rows)
-    why = ' or '.join(sheet.recipe.missing)
-    return f'{gone} of {len(sheet.now.df)} rows are left out: {why} is missing.' if gone else ''
+    "Which columns are not there, and how many rows, and why; empty if all are."
+    n, words = len(sheet.now.df), []
+    gone, columns = n - len(sheet.rows), in_list(sheet.recipe.drop, 12)
+    if gone: words.append(f'{gone} of {n} rows are left out: {" or ".join(sheet.missing)} is missing.')
+    if columns: words.append(f'Columns left out: {columns}.')
+    return ' '.join(words)
 
 def raw_cells(sheet: Sheet) -> dict:
     "The raw cells as text, as they were given, the names of the rows, and what a column of words may hold."
-    raw = sheet.first.loc[sheet.rows]
-    cells = {n: [in_short(o) for o in as_cells(raw[n])] for n in (*sheet.raw, sheet.target)}
+    raw, now = sheet.first.loc[sheet.rows], sheet.now.df.loc[sheet.rows]
+    texts = lambda df, n: [in_short(o) for o in as_cells(df[n])]
     named = next((n for n in raw if n.lower() == 'name' and n not in sheet.raw), None)
-    levels = {n: sorted(set(cells[n])) for n in (*sheet.recipe.words, sheet.target) if n in cells}
-    return dict(cells=cells, labels=[str(r) for r in sheet.rows], levels=levels,
-                names=[str(o) for o in raw[named]] if named else [])
+    shown = *sheet.raw, sheet.target
+    levels = {n: sorted(set(texts(now, n))) for n in (*sheet.recipe.words, sheet.target) if n in shown}
+    return dict(cells={n: texts(raw, n) for n in shown}, labels=[str(r) for r in sheet.rows],
+                levels=levels, names=[str(o) for o in raw[named]] if named else [])
+
 def edited(sheet: Sheet) -> list:  # [row from 0, column, text]
-    "The raw cells that are not as they were given."
-    return [[sheet.rows.index(row), column, in_short(value)] for row, column, value in sheet.now.edits]
+    "The raw cells that are not as they were given, of the rows that are there."
+    place = {row: at for at, row in enumerate(sheet.rows)} if sheet.now.edits else {}
+    return [[place[row], column, in_short(value)] for row, column, value in sheet.now.edits if row in place]
 
 # %% ../../nbs/widgets/11a_sheet.ipynb #3796ac4f
 def trace_lines(
@@ -83,7 +89,7 @@ def _brief(v): return f'{v:.3g}'
 def _tr(name, cells, tag='td'):
     return f'<tr><th>{escape(name)}</th>' + ''.join(f'<{tag}>{c}</{tag}>' for c in cells) + '</tr>'
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #dfbf2b27
+# %% ../../nbs/widgets/11a_sheet.ipynb #fecff668
 MOST_STEPS, MOST_TOLD = 1000, 500  # steps of one press; losses of the trail that are drawn
 
 class SheetRequests:
@@ -95,11 +101,19 @@ class SheetRequests:
 
     def do_put(self, column, value, which=0, run=None): self.sheet.put(column, value, which, self._joins(run))
     def do_drag(self, column, value, which=0, run=None): self.do_put(column, value, which, run)
-    def do_edit(self, at, column, value): self.sheet.edit(self.sheet.rows[at], column, value)
     def do_switch(self, **on): self.sheet.switch(**on)
     def do_solve(self): self.sheet.solve()
     def do_undo(self): self._run = None; self.sheet.undo()
     def do_redo(self): self._run = None; self.sheet.redo()
+
+    def do_edit(self, at, column, value, row=None):
+        "A raw cell; `row` is the label that the browser shows, in case the rows have changed meanwhile."
+        if not 0 <= at < len(self.sheet.rows): raise ValueError(f'there is no row {at}')
+        label = self.sheet.rows[at]
+        if row not in (None, str(label)): raise ValueError('the rows have changed meanwhile: try once more')
+        self.sheet.edit(label, column, value)
+        if label not in self.sheet.rows:
+            self.message = f'Row {label} has a gap now, and such rows are left out. Undo brings it back.'
 
     def do_randomise(self):
         self.sheet.randomise(self._seed + 1)
@@ -115,7 +129,7 @@ class SheetRequests:
         self._at = at, column
         self.message = self.state.get('message', '')  # what went wrong before is still to be read
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #efa59ba6
+# %% ../../nbs/widgets/11a_sheet.ipynb #6f38971d
 def sheet_state(sheet: Sheet) -> dict:
     "All that the browser has to know but the numbers themselves, as JSON."
     now, recipe = sheet.now, sheet.recipe
@@ -123,16 +137,31 @@ def sheet_state(sheet: Sheet) -> dict:
         columns=sheet.columns, raw_columns=sheet.raw, target=sheet.target, sets=sheet.sets, rows=len(sheet.rows),
         w=numbers(now.w, 17), slopes=numbers(sheet.slopes), loss=sheet.loss, accuracy=sheet.accuracy, came=now.came,
         losses=numbers(sheet.losses[-MOST_TOLD:]), most_told=MOST_TOLD, normalise=now.normalise, log=now.log,
-        relus=sheet.relus, shapes=sheet.shapes, scaled=list(recipe.scale), logged=list(recipe.log),
+        ways=sheet.ways(), relus=sheet.relus, shapes=sheet.shapes, scaled=list(recipe.scale), logged=list(recipe.log),
         left_out=left_out_words(sheet), can_undo=bool(sheet.past), can_redo=bool(sheet.future), edits=edited(sheet))
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #a1eec713
-class TitanicSheet(SheetRequests, PageWidget):
-    "A table with a 0/1 column as a spreadsheet that is a neural net."
-    _esm = front_end('base', 'plot', 'sheet')
-    passing = {'drag', 'code', 'look'}
+# %% ../../nbs/widgets/11a_sheet.ipynb #89995b4d
+class SheetShown(SheetRequests, PageWidget):
+    "What every view of a sheet tells the browser."
     cells = traitlets.Bytes().tag(sync=True)  # the numbers row by row, then the answers; float64
     raw = traitlets.Dict().tag(sync=True)     # see `raw_cells`; what was changed since is in the state
+    _sent, _rows = None, []                   # the numbers and the rows that the browser has
+
+    def refresh(self):
+        "Tell the browser the present state, and the numbers and rows where they have changed."
+        sheet = self.sheet
+        with self.hold_sync():
+            if self._sent is not sheet.table:
+                if self._rows != sheet.rows: self.raw = raw_cells(sheet)
+                self.cells = sheet.x.tobytes() + sheet.y.tobytes()
+                self._sent, self._rows = sheet.table, sheet.rows
+            super().refresh()
+
+# %% ../../nbs/widgets/11a_sheet.ipynb #1105b126
+class TitanicSheet(SheetShown):
+    "A table with a 0/1 column as a spreadsheet that is a neural net."
+    _esm = front_end('base', 'plot', 'sheetpage', 'sheet')
+    passing = {'drag', 'code', 'look'}
 
     def __init__(self,
         df=None,                  # a DataFrame, or a Sheet; None: the 891 passengers of the lesson
@@ -142,28 +171,19 @@ class TitanicSheet(SheetRequests, PageWidget):
         seed: int = 0,            # of the coefficients at the start
     ):
         self.sheet = df if isinstance(df, Sheet) else Sheet(df, target, recipe, relus=relus, seed=seed)
-        self._seed, self._run, self._at, self._sent = seed, None, (0, 'prediction'), None
+        self._seed, self._run, self._at = seed, None, (0, 'prediction')
         super().__init__()
 
     def describe(self): return sheet_state(self.sheet) | dict(trace=self._trace())
 
     def _trace(self):
         "The way of the number that is looked at; of the prediction, where that column has gone."
-        at, column = self._at
+        at, column = min(self._at[0], len(self.sheet.rows) - 1), self._at[1]
         try: lines = trace_lines(self.sheet, at, column)
         except ValueError:
             self._at = at, column = max(at, 0), 'prediction'
             lines = trace_lines(self.sheet, at, column)
         return dict(at=at, column=column, lines=lines)
-
-    def refresh(self):
-        "Tell the browser the present state, and the numbers where they have changed."
-        with self.hold_sync():
-            if self._sent is not self.sheet.table:
-                self._sent = self.sheet.table
-                self.cells = self.sheet.x.tobytes() + self.sheet.y.tobytes()
-            if not self.raw: self.raw = raw_cells(self.sheet)
-            super().refresh()
 
     def code_text(self): return self.sheet.code()
     def alt(self): return sheet_words(self.sheet)

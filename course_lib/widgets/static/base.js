@@ -59,7 +59,7 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
   const keyHint = el('div', {class: 'cw-keyhint'}, hint);
   view.el.classList.add('cw-holder');
   view.el.append(root);
-  const theme = watchTheme(view.model, root);
+  const theme = watchTheme(view.model, root), dead = keepFocus(root);
   const paint = () => Object.entries(view.model.get('state').colours || {}).forEach(([k, v]) => root.style.setProperty(`--c-${k}`, v));
   view.model.on('change:state', paint);  // the colours of things, for CSS: var(--c-curve)
   paint();
@@ -68,8 +68,21 @@ function makeRoot(view, {label, keys = {}, hint = ''}) {
     body(...nodes) { root.append(...nodes, message, said, ...(hint ? [keyHint] : [])); },
     say(text) { setText(said, String(text)); },         // read aloud by a screen reader; call it on release, not per frame
     warn(text) { message.hidden = !text; setText(message, text || ''); },
-    close() { theme.disconnect(); view.model.off('change:state', paint); },
+    close() { theme.disconnect(); dead.disconnect(); view.model.off('change:state', paint); },
   };
+}
+
+/** A button that goes dead under the hand would take the focus, and with it the keys, along: the root takes it over. */
+function keepFocus(root) {
+  let last = null;  // the browser may forget at once which one had the focus
+  root.addEventListener('focusin', e => { last = e.target; });
+  root.addEventListener('focusout', e => { if (!e.target.disabled) last = null; });
+  const observer = new MutationObserver(changes => {
+    const lost = [last, document.body].includes(document.activeElement);
+    if (last?.disabled && lost && changes.some(o => o.target === last)) root.focus({preventScroll: true});
+  });
+  observer.observe(root, {subtree: true, attributeFilter: ['disabled']});
+  return observer;
 }
 
 /** The name of a key that was pressed. Letters are in lower case, whatever Shift and Caps Lock say. */

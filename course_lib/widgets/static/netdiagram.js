@@ -1,11 +1,9 @@
 // NetDiagram: the net of a sheet as nodes and weights. The object behind it is course_lib.training.sheet.Sheet.
 // Python sends the numbers and the weights once; here a passenger flows through the net, and what-if sliders change the passenger.
 
-const NET_WAIT = 110;                    // ms between two requests while steps are played
 const TWEEN = 350, FLOW = 1500;          // ms in which weights change; in which a passenger flows through
 const STAGES = {start: .08, sums: .55, links: .62, end: .82, answer: 1};  // when, of the whole way, what is reached
 const WIDEST = 9;                        // CSS pixels of the largest weight
-const NET_LOGS = {e: [Math.log, 'ln'], 2: [Math.log2, 'log₂'], 10: [Math.log10, 'log₁₀']};
 
 /** A part of a drawing, as `el` is of a page. */
 function svg(tag, attrs = {}, ...children) {
@@ -24,15 +22,9 @@ const between = (v, lo, hi) => Math.max(lo, Math.min(v, hi));
 
 // ---- The numbers
 
-/** What becomes of a raw cell: a number of the sheet. */
-function prepared({does}, cell) {
-  const make = {one: () => 1, divide: (v, by) => v/by, log: (v, by) => NET_LOGS[by][0](1 + v), is: (v, by) => Number(String(v) === by)};
-  return does.reduce((v, [what, by]) => make[what](v, by), cell);
-}
-
-/** The same in words: '22 ÷ 80'. */
+/** What becomes of a raw cell, in words: '22 ÷ 80'. */
 function preparedWords({source, does}, cell) {
-  const say = {one: () => 'always 1', divide: (text, by) => `${text} ÷ ${fmt(by)}`, log: (text, by) => `${NET_LOGS[by][1]}(1 + ${text})`,
+  const say = {one: () => 'always 1', divide: (text, by) => `${text} ÷ ${fmt(by)}`, log: (text, by) => `${WAY_LOGS[by][1]}(1 + ${text})`,
     is: text => `${source} ${text}`};
   return does.reduce((text, [what, by]) => say[what](text, by), typeof cell === 'number' ? fmt(cell) : cell);
 }
@@ -114,7 +106,7 @@ class NetDrawing {
     this.svg = svg('svg', {class: 'cw-net-svg', role: 'group', 'aria-label': 'the net; arrow keys lead from part to part'});
     this.node = el('div', {class: 'cw-net-drawing'}, this.svg);
     this.svg.addEventListener('keydown', e => this.key(e));
-    this.svg.addEventListener('focusin', e => this.focused(e.target));
+    this.node.addEventListener('focusin', e => this.focused(e.target));  // on the svg it would make that itself take the focus
     const pointed = e => this.pointed(e.type, e.target.closest('.cw-net-part')?.shows);
     for (const kind of ['pointerover', 'pointerout', 'click']) this.svg.addEventListener(kind, pointed);
     this.watch = new ResizeObserver(() => this.layout());
@@ -122,17 +114,18 @@ class NetDrawing {
   }
   /** What is to be seen: {state, flow, was, cells, base, tried, largest}. */
   show(what) {
-    const key = what.state.columns.join('|') + what.state.sets.length;
     this.what = what;
-    if (key === this.key_) return this.paint();
-    this.key_ = key;
-    this.layout();
+    if (this.fits) this.paint(); else this.layout();
   }
+  get net() { return this.what?.state.columns.join('|') + this.what?.state.sets.length; }
+  /** Whether what is drawn is this net: while it is out of sight it cannot be laid out. */
+  get fits() { return this.drawn === this.net; }
 
   // Making
   layout() {
     const width = Math.floor(this.node.clientWidth);
     if (!this.what || width < 60) return;
+    this.drawn = this.net;
     const {columns, sets} = this.what.state, kept = this.parts[this.at]?.part, focused = this.svg.contains(document.activeElement);
     const p = this.places = netPlaces(Math.max(width, 330), columns.length, sets.length);
     this.svg.setAttribute('viewBox', `0 0 ${p.width} ${p.height}`);
@@ -175,8 +168,8 @@ class NetDrawing {
     const head = this.text(0, y - 2, 'cw-net-name'), how = this.text(0, y + 11, 'cw-net-how');
     const rect = svg('rect', {x: label, y: y - 11, width: box, height: 22, rx: 11, class: 'cw-net-box'});
     const value = this.text(label + box/2, y + 4, 'cw-net-number', 'middle');
-    const most = Math.floor(label/(small ? 6.6 : 7.4));
-    setText(head, name.length > most ? `${name.slice(0, most - 1)}…` : name);
+    const most = Math.floor(label/(small ? 6.8 : 7.8));
+    setText(head, shortened(name, most));
     return {head, how, rect, value, part, node: this.part(part, reach, rect, head, how, value)};
   }
   sumNode(s) {
@@ -199,7 +192,7 @@ class NetDrawing {
 
   // Painting
   paint() {
-    if (!this.what || !this.edges) return;
+    if (!this.edges || !this.fits) return;
     const {flow, largest} = this.what, {colours} = this.what.state, reached = when => this.t >= when;
     for (const o of this.edges) this.paintEdge(o, flow, largest, colours);
     this.inputs.forEach((o, j) => this.paintInput(o, j));
@@ -239,7 +232,7 @@ class NetDrawing {
     setText(value, there ? netText(flow.pred) : '…');
     setText(before, there && isTried ? `was ${netText(was.pred)}` : '');
     setText(verdict, there ? (flow.pred > .5 ? '> ½, so 1' : '≤ ½, so 0') : '');
-    setText(real, known ? `${state.target} ${answer} ${right ? '✓' : '✗'}` : '');
+    setText(real, known ? `${shortened(state.target, 13)} ${answer} ${right ? '✓' : '✗'}` : '');
     setText(error, known ? `error² ${netText((was.pred - answer)**2)}${isTried && !this.places.mid ? ' as it was' : ''}` : '');
     node.classList.toggle('cw-net-tried', isTried);
   }
@@ -307,23 +300,22 @@ class NetDrawing {
     const same = (a, b) => a === undefined || b === undefined || a === b;
     return group.find(o => same(o.part.j, j) && same(o.part.s, s)) || group[0];
   }
-  label(words) { for (const o of this.parts) o.node.setAttribute('aria-label', words(o.part)); }
+  label(words) { if (this.fits) for (const o of this.parts) o.node.setAttribute('aria-label', words(o.part)); }
   close() { this.watch.disconnect(); cancelAnimationFrame(this.ticking); }
 }
 
 // ---- The view
 
-class NetView {
+class NetView extends SheetPage {
   constructor({model, el: holder}) {
+    super();
     const start = {run: 0, rank: 0, look: {kind: 'out'}, hovered: null, tried: {}, sliders: {}};
     Object.assign(this, {model, el: holder, sums: new NetSums(), ...start});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
-    const act = op => () => this.act(op), redo = act('redo'), by = n => () => this.choose(this.at + n);
+    const by = n => () => this.choose(this.at + n);
     this.root = makeRoot(this, {label: 'Net', hint: 'N next · B before · O other passenger · M most wrong · F flow · S step · P play · V solve · '
       + 'R randomise · Ctrl+Z undo · Ctrl+Y redo · in the net: arrow keys',
-      keys: {n: by(1), b: by(-1), o: () => this.other(), m: () => this.mostWrong(), f: () => this.flowOnce(), s: () => this.step(),
-        p: () => this.turnPlay(), v: act('solve'), r: act('randomise'), 'Ctrl+z': act('undo'), 'Ctrl+y': redo, 'Ctrl+Shift+z': redo,
-        Escape: () => this.pause()}});
+      keys: {n: by(1), b: by(-1), o: () => this.other(), m: () => this.mostWrong(), f: () => this.flowOnce(), ...this.toolKeys}});
     this.root.root.classList.add('cw-net');
     this.drawing = new NetDrawing({look: part => this.lookAt(part), hover: part => this.hover(part)});
     this.code = codeBox(this.line);
@@ -333,22 +325,9 @@ class NetView {
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.heard();
   }
-  get state() { return this.model.get('state'); }
-
   // Making
   controls() {
-    const act = op => () => this.act(op), flip = name => on => this.act('switch', {[name]: on});
-    this.random = button('Randomise', act('randomise'), {title: 'R: weights between −½ and ½'});
-    this.solve = button('Solve', act('solve'), {title: 'V: the best weights', kind: 'cw-main'});
-    this.stepButton = button('Step', () => this.step(), {title: 'S: each weight minus rate × slope'});
-    this.playButton = button('▶ Play', () => this.turnPlay(), {title: 'P: step after step'});
-    this.steps = choice('steps at once', [['1', '1'], ['10', '10'], ['100', '100']], '1', () => {});
-    this.rate = numberBox('learning rate', .1, () => {}, {min: 0, title: 'how far a step goes along the slope'});
-    this.undo = button('↶ Undo', act('undo'), {title: 'Ctrl+Z'});
-    this.redo = button('↷ Redo', act('redo'), {title: 'Ctrl+Y'});
-    this.relus = toggle('two ReLUs', false, flip('relus'));
-    this.normalise = toggle('normalise', true, flip('normalise'));
-    this.log = toggle('log', true, flip('log'));
+    this.tools = this.makeTools('weights');
     this.before = button('◀', () => this.choose(this.at - 1), {title: 'B: the one before'});
     this.next = button('▶', () => this.choose(this.at + 1), {title: 'N: the next one'});
     this.before.setAttribute('aria-label', 'the row before');
@@ -356,7 +335,7 @@ class NetView {
     this.another = button('Random', () => this.other(), {title: 'O: any other row'});
     this.worst = button('Most wrong', () => this.mostWrong(), {title: 'M: the row with the largest error; again for the next one'});
     this.flowButton = button('Flow', () => this.flowOnce(), {title: 'F: from the inputs to the prediction'});
-    this.reset = button('As it was', act('as_it_was'), {title: 'the real raw cells again'});
+    this.reset = button('As it was', () => this.act('as_it_was'), {title: 'the real raw cells again'});
     const settle = v => this.choose(Math.round(v) - 1, false);
     this.place = slider('place', {lo: 1, hi: 2, value: 1, whole: true, label: 'number'}, v => this.glance(v), settle);
   }
@@ -366,8 +345,8 @@ class NetView {
       then: el('div', {class: 'cw-net-then', role: 'status'}), note: el('div', {class: 'cw-note'}), readout: el('div', {class: 'cw-net-words'}),
       knob: el('div', {class: 'cw-net-knob'}), what: el('div', {class: 'cw-net-fields'})});
     const top = el('div', {class: 'cw-net-top'}, el('span', {}, 'mean loss ', this.loss), el('span', {}, 'accuracy ', this.accuracy), this.came);
-    const tools = el('div', {class: 'cw-net-tools', role: 'toolbar', 'aria-label': 'weights'}, row(this.random, this.solve),
-      row(this.stepButton, this.playButton, this.steps, this.rate), row(this.undo, this.redo), row(this.relus, this.normalise, this.log));
+    const tools = el('div', {class: 'cw-net-tools', role: 'toolbar', 'aria-label': 'weights'}, ...this.tools,
+      row(this.relus, this.normalise, this.log));
     this.legend = el('div', {class: 'cw-legend'});
     this.passenger = el('section', {class: 'cw-net-passenger', 'aria-label': 'which row'}, this.place.node,
       row(this.before, this.next, this.another, this.worst, this.flowButton), this.who);
@@ -404,29 +383,10 @@ class NetView {
   }
   /** Whether a slider is under the hand: what comes from elsewhere must wait. */
   get held() { return [this.place, ...Object.values(this.sliders)].some(o => o.dragging); }
-  rawNow(edits) {
-    const raw = this.model.get('raw'), cells = {...raw.cells};
-    for (const name of new Set(edits.map(e => e[1]))) cells[name] = [...cells[name]];
-    for (const [i, name, text] of edits) cells[name][i] = text;
-    return {...raw, cells};
-  }
-  news(message) {
-    if (message !== this.warned) this.root.warn(message);
-    this.warned = message;
-    if (message) this.pause();
-  }
-  send(op, args = {}) { this.warned = null; return this.line.send(op, args); }
   settings(s) {
-    const {relus, normalise, log} = this, few = names => names.slice(0, 2).join(', ') + (names.length > 2 ? '…' : '');
-    relus.box.checked = s.relus; normalise.box.checked = s.normalise; log.box.checked = s.log;
-    normalise.hidden = !s.scaled.length && !s.logged.length;
-    log.hidden = !s.logged.length;
-    log.lastChild.textContent = `log of ${few(s.logged)}`;
-    this.allow(this.undo, s.can_undo);
-    this.allow(this.redo, s.can_redo);
+    this.showTools(s);
     this.place.set(this.at + 1, 1, s.rows);
     setText(this.came, `weights: ${s.came}`);
-    setText(this.note, s.left_out);
     const {data, curve, ink} = s.colours, key = data + s.relus;
     if (key === this.legendKey) return;
     this.legendKey = key;
@@ -434,19 +394,13 @@ class NetView {
     const links = s.relus ? legend([{name: 'ReLU added as it is', colour: ink}]).children : [];
     this.legend.replaceChildren(...weights, el('span', {}, 'the wider, the larger; faint: nothing flows'), ...links);
   }
-  /** A button that goes dead under the hand would take the focus, and with it the keys, along. */
-  allow(node, on) {
-    const lost = !on && document.activeElement === node;
-    node.disabled = !on;
-    if (lost) this.root.root.focus({preventScroll: true});
-  }
   /** New weights are not there at once: they are seen on their way. */
   turnTo(w, fits) {
     this.w = w.map(row => [...row]);
     if (!fits || !this.seen || reducedMotion() || this.moving) { this.seen = this.w; return; }
     const from = this.seen.map(row => [...row]), same = from.every((row, j) => row.every((v, s) => v === this.w[j][s]));
     if (same) return;
-    const since = performance.now(), long = this.playing ? NET_WAIT : TWEEN, to = this.w;
+    const since = performance.now(), long = this.playing ? PLAY_WAIT : TWEEN, to = this.w;
     cancelAnimationFrame(this.tween);
     const tick = now => {
       const t = between((now - since)/long, 0, 1), part = t*t*(3 - 2*t);
@@ -491,7 +445,7 @@ class NetView {
   }
   sayTrial() {
     const {was, flow, isTried} = this.now, gain = flow.pred - was.pred;
-    this.allow(this.reset, isTried);
+    this.reset.disabled = !isTried;
     const plus = gain >= 0 ? '+' : '';
     const words = isTried ? [`prediction ${netText(was.pred)} → `, el('b', {}, netText(flow.pred)), ` (${plus}${netText(gain)})`]
       : [`prediction ${netText(was.pred)}. Move a slider: only this row is changed, and only on trial.`];
@@ -635,30 +589,8 @@ class NetView {
   closeFields() { for (const t of Object.values(this.sliders)) t.close?.(); this.sliders = {}; }
 
   // Weights
-  act(op, args = {}) { this.pause(); this.run++; this.moving = false; this.send(op, args); }
-  get stepping() { return {lr: this.rate.entered(), n: Number(this.steps.box.value)}; }
-  step() { this.pause(); this.run++; this.send('step', this.stepping); }
-  turnPlay() { if (this.playing) this.pause(); else this.play(); }
-  play() {
-    this.playing = true;
-    this.run++;
-    this.drawing.rest();
-    setText(this.playButton, '‖ Pause');
-    this.goOn();
-  }
-  /** The next step, when the last one is here and has been seen. */
-  goOn() {
-    clearTimeout(this.timer);
-    const go = () => { if (this.playing) this.beat = this.send('step', {...this.stepping, run: this.run}); };
-    this.timer = setTimeout(go, reducedMotion() ? 4*NET_WAIT : NET_WAIT);
-  }
-  pause() {
-    if (!this.playing) return;
-    clearTimeout(this.timer);
-    this.playing = false;
-    this.run++;
-    setText(this.playButton, '▶ Play');
-  }
+  act(op, args = {}) { this.moving = false; super.act(op, args); }
+  play() { this.drawing.rest(); super.play(); }
   close() {
     this.pause();
     clearTimeout(this.labelling);

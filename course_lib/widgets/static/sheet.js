@@ -1,8 +1,9 @@
 // TitanicSheet: a neural net as a spreadsheet. The object behind it is course_lib.training.sheet.Sheet.
 // Python sends the numbers once and the coefficients each time; here they are multiplied and added, as a spreadsheet does.
+// What is typed is computed here at once; Python's exact numbers follow and take its place.
 
 const ROW = 25, ABOVE = 3;        // CSS pixels of a row; rows drawn beyond the edge
-const PLAY_WAIT = 90;             // ms between two requests while steps are played
+const LONGEST = 15;               // letters of a name above a column
 const VIEWS = [['raw', 'Raw table'], ['numbers', 'Numbers'], ['products', 'Products'], ['all', 'All']];
 
 /** A number in a narrow cell, so that decimals stand below each other. */
@@ -24,17 +25,30 @@ class SheetSums {
   take(bytes, rows, columns) {
     const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
     Object.assign(this, {n: rows, k: columns, x: all.subarray(0, rows*columns), y: all.subarray(rows*columns)});
-    this.size = new Float64Array(columns);     // of a column on average, the sign aside
-    for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < columns; j++, at++) {
-      const v = Math.abs(this.x[at]);
-      this.size[j] += v/rows;
-    }
-    this.usual = Float64Array.from({length: columns}, (_, j) => this.usualSize(j));
+    this.measure();
+  }
+  /** How large a column is, on average and usually, the sign aside. */
+  measure() {
+    this.size = new Float64Array(this.k);
+    for (let i = 0, at = 0; i < this.n; i++) for (let j = 0; j < this.k; j++, at++) this.size[j] += Math.abs(this.x[at])/this.n;
+    this.usual = Float64Array.from({length: this.k}, (_, j) => this.usualSize(j));
   }
   /** Nine in ten numbers of a column are not larger: a single rich passenger must not make all bars short. */
   usualSize(j) {
     const all = Float64Array.from({length: this.n}, (_, i) => Math.abs(this.x[i*this.k + j])).sort();
     return all[Math.floor(.9*(this.n - 1))] || all[this.n - 1];
+  }
+  /** What a raw cell that was typed makes of the numbers: all of its columns, since a largest value may be another one. */
+  retake({ways, target}, raw, [, name, text]) {
+    const cells = raw.levels[name] ? raw.cells[name] : raw.cells[name].map(Number);
+    if (!text || (!raw.levels[name] && cells.some(v => !Number.isFinite(v)))) return;  // Python says what is wrong with it
+    if (name === target) this.y = Float64Array.from(cells, Number);
+    const largest = () => cells.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    ways.forEach(({source, does}, j) => {
+      if (source !== name) return;
+      const way = {does: does.map(([what, by]) => [what, what === 'divide' ? largest() : by])};
+      for (let i = 0; i < this.n; i++) this.x[i*this.k + j] = prepared(way, cells[i]);
+    });
   }
   /** `w` is a list of the coefficients of each column, one for each set. */
   weigh(w) {
@@ -95,19 +109,19 @@ class SheetGrid {
     this.head = el('div', {class: 'cw-sheet-head', role: 'rowgroup'});
     this.body = el('div', {class: 'cw-sheet-body', role: 'rowgroup'});
     this.node = el('div', {class: 'cw-sheet-grid', role: 'grid', tabindex: '0', 'aria-label': 'the sheet', onkeydown: e => this.key(e),
-      onscroll: () => this.draw(false), onclick: e => this.clicked(e), ondblclick: e => this.clicked(e, true)}, this.head, this.body);
-    this.watch = new ResizeObserver(() => this.draw());
+      onscroll: () => this.moved(), onclick: e => this.clicked(e), ondblclick: e => this.clicked(e, true)}, this.head, this.body);
+    this.watch = new ResizeObserver(() => { this.moved(); this.draw(); });
     this.watch.observe(this.node);
   }
   /** The columns of a view, and what is in it. The place of the hand stays on the same column where there is one. */
   show(state, raw, view) {
-    const key = this.columns[this.col]?.key, before = this.columns.map(c => c.key).join('|') + this.sets;
+    const key = this.columns[this.col]?.key, before = this.columns.map(c => c.key).join('|') + this.sets, {labels} = this.raw || {};
     Object.assign(this, {state, raw, view, sets: view === 'raw' ? 0 : state.sets.length});  // rows above: none over the raw table
     this.columns = sheetColumns(state, view);
     const at = this.columns.findIndex(c => c.key === key);
     this.col = at >= 0 ? at : this.columns.findIndex(c => c.kind === 'prediction');
     this.row = Math.max(-this.sets, Math.min(this.row, state.rows - 1));
-    if (before !== this.columns.map(c => c.key).join('|') + this.sets) this.build();
+    if (before !== this.columns.map(c => c.key).join('|') + this.sets || labels !== raw.labels) this.build();
     this.draw();
   }
   get column() { return this.columns[this.col]; }
@@ -116,18 +130,22 @@ class SheetGrid {
   // Making
   build() {
     this.stop();
+    this.box = null;
     this.pool = [];
     this.body.replaceChildren();
     this.body.style.height = `${this.state.rows*ROW}px`;
     this.node.setAttribute('aria-rowcount', this.state.rows + this.sets);
     this.node.setAttribute('aria-colcount', this.columns.length);
+    const longest = this.raw.labels.reduce((most, text) => Math.max(most, text.length), 0);
+    this.node.style.setProperty('--first', longest > 5 ? `${Math.min(110, 8 + 7*longest)}px` : '');
     const blocks = [...new Set(this.columns.map(c => c.block))];
     const titles = el('div', {class: 'cw-sheet-row cw-sheet-blocks'}, el('div', {class: 'cw-sheet-cell cw-sheet-label'}), ...blocks.map(b => {
       const n = this.columns.filter(c => c.block === b).length;
       return el('div', {class: `cw-sheet-block ${b === 'result' ? 'cw-sheet-ends' : ''}`, style: `--n:${n}`}, el('span', {}, b));
     }));
     const names = this.names = this.line('', 'columnheader', (cell, c) => {
-      Object.assign(cell, {textContent: c.head.replaceAll('_', '\u200b_'), title: c.key});  // a long name may break before the _
+      cell.classList.toggle('cw-sheet-long', c.head.length > LONGEST);
+      Object.assign(cell, {textContent: shortened(c.head, LONGEST).replaceAll('_', '\u200b_'), title: c.key});  // a long name may break before the _
     });
     names.classList.add('cw-sheet-names');
     this.coeffs = this.state.sets.slice(0, this.sets).map((name, s) =>
@@ -158,31 +176,47 @@ class SheetGrid {
     if (changed) this.version++;
     this.asked ||= requestAnimationFrame(() => { this.asked = null; this.paint(); });
   }
+  /** What is in sight is measured only when it has moved: to ask the browser takes a layout each time. */
+  moved() { this.box = null; this.draw(false); }
+  measure() {
+    const {scrollTop, scrollLeft, clientHeight, clientWidth} = this.node;
+    return {scrollTop, scrollLeft, clientWidth, room: clientHeight - this.above, wide: this.names.children[1].offsetWidth || 57};
+  }
   paint() {
     if (!this.state) return;
-    const {scrollTop, clientHeight} = this.node, rows = this.state.rows;
-    const count = Math.ceil((clientHeight - this.above)/ROW) + 2*ABOVE;
+    const {scrollTop, room} = this.box ||= this.measure(), rows = this.state.rows;
+    this.seen = this.inSight(this.box);
+    const count = Math.ceil(room/ROW) + 2*ABOVE;
     while (this.pool.length < Math.min(count, rows)) this.pool.push(this.body.appendChild(this.line('', 'gridcell', () => {})));
     const size = this.pool.length, first = Math.max(0, Math.min(Math.floor(scrollTop/ROW) - ABOVE, rows - size));
     for (let i = first; i < first + size; i++) this.fill(this.pool[i % size], i);
+    this.top();
     if (this.painted === this.version) return;
     this.painted = this.version;
-    this.top();
     const here = `${this.id}-${this.row}-${this.col}`;
     if (this.node.getAttribute('aria-activedescendant') !== here) this.node.setAttribute('aria-activedescendant', here);
   }
+  /** The places of the columns in sight; the last three always are. */
+  inSight({scrollLeft, clientWidth, wide}) {
+    const inner = this.columns.length - 3, from = Math.floor(scrollLeft/wide), to = Math.ceil((scrollLeft + clientWidth)/wide);
+    const places = Array.from({length: Math.max(0, Math.min(to, inner) - from)}, (_, i) => from + i);
+    return Object.assign([...places, inner, inner + 1, inner + 2], {key: `${this.version}|${from}|${to}`});
+  }
   /** The coefficients and the shares above. */
   top() {
-    this.coeffs.forEach((row, s) => this.columns.forEach((c, at) => {
-      const cell = row.children[at + 1], mine = this.hasCoeff(c, s);
+    if (this.topped === this.seen.key) return;
+    this.topped = this.seen.key;
+    this.coeffs.forEach((row, s) => this.seen.forEach(at => {
+      const c = this.columns[at], cell = row.children[at + 1], mine = this.hasCoeff(c, s);
       if (this.editing?.cell !== cell) setText(cell, mine ? cellText(this.sums.w[c.j][s]) : '');
       cell.classList.toggle('cw-sheet-coeff', mine);
       cell.classList.toggle('cw-sheet-at', this.row === s - this.sets && this.col === at);
       cell.classList.toggle('cw-sheet-from', mine && this.row >= 0 && this.column.kind === 'product' && this.column.j === c.j && this.column.s === s);
     }));
     const j = this.sums.shares.map(asPercent);
-    this.columns.forEach((c, at) => {
-      const cell = this.share.children[at + 1], has = c.kind === 'number' || (c.kind === 'product' && c.s === 0);
+    setText(this.share.firstChild, this.view === 'raw' ? '' : 'share');
+    this.seen.forEach(at => {
+      const c = this.columns[at], cell = this.share.children[at + 1], has = c.kind === 'number' || (c.kind === 'product' && c.s === 0);
       setText(cell, has ? j[c.j] : c.kind === 'answer' ? 'mean' : c.kind === 'error' ? cellText(this.sums.loss) : '');
       cell.style.setProperty('--part', has ? this.sums.shares[c.j] : 0);
       cell.classList.toggle('cw-sheet-share', has);
@@ -190,18 +224,18 @@ class SheetGrid {
   }
   hasCoeff(c, s) { return c.kind === 'number' || (c.kind === 'product' && c.s === s); }
   fill(row, i) {
-    if (row.i === i && row.version === this.version) return;
-    row.version = this.version;
+    if (row.i === i && row.key === this.seen.key) return;
+    row.key = this.seen.key;
     if (row.i !== i) {
       if (this.editing && row.contains(this.editing.cell)) this.stop();
       row.i = i;
       row.style.transform = `translateY(${i*ROW}px)`;
       row.setAttribute('aria-rowindex', i + 1 + this.sets);
-      setText(row.firstChild, this.raw.labels[i]);
-      row.firstChild.title = this.raw.names[i] || '';
+      setText(row.firstChild, shortened(this.raw.labels[i], 13));
+      row.firstChild.title = [this.raw.labels[i], this.raw.names[i]].filter(Boolean).join(': ');
     }
     row.classList.toggle('cw-sheet-here', i === this.row);
-    for (let at = 0; at < this.columns.length; at++) this.fillCell(row.children[at + 1], i, this.columns[at], at);
+    for (const at of this.seen) this.fillCell(row.children[at + 1], i, this.columns[at], at);
   }
   fillCell(cell, i, c, at) {
     if (cell.row !== i) this.name(cell, i, c);
@@ -242,6 +276,7 @@ class SheetGrid {
     if (row >= 0 && top < node.scrollTop) node.scrollTop = top;
     if (row >= 0 && top + ROW > node.scrollTop + room) node.scrollTop = top + ROW - room;
     const c = this.columns[col], cells = [...this.names.children];
+    this.box = null;
     if (c.end !== undefined) return;
     const wide = some => some.reduce((a, o) => a + o.offsetWidth, 0), left = cells[0].offsetWidth, right = wide(cells.slice(-3));
     const x = wide(cells.slice(0, col + 1)), end = x + cells[col + 1].offsetWidth;
@@ -258,6 +293,7 @@ class SheetGrid {
     const types = !ctrl && /^[-\d.,]$/.test(e.key) && this.editable;
     if (to) this.go(...to);
     else if (e.key === 'Enter' || e.key === 'F2') this.begin();
+    else if (e.key === 'Delete' || e.key === 'Backspace') this.empty();
     else if (types) this.begin(e.key.replace(',', '.'));
     else return;
     e.preventDefault();
@@ -294,10 +330,13 @@ class SheetGrid {
     if (!this.editing) return;
     const {row, box, now} = this.editing, value = box.value.trim(), c = this.columns[box.parentNode.place];
     this.stop(focus);
-    if (value === now) return;
-    if (row < 0) this.does.put(c, row + this.sets, value);
+    if (value !== now) this.take(row, c, value);
+  }
+  take(row, c, value) {
+    if (row < 0) this.does.put(c, row + this.sets, value || '0');  // an empty coefficient counts as 0, as in a spreadsheet
     else this.does.edit(row, c, value);
   }
+  empty() { if (this.editable) this.take(this.row, this.column, ''); else this.does.refused(this.row, this.column); }
   /** Leave the box without taking what is in it. */
   stop(focus = false) {
     if (!this.editing) return;
@@ -367,15 +406,13 @@ class SheetProduct {
 
 // ---- The view
 
-class SheetView {
+class SheetView extends SheetPage {
   constructor({model, el: holder}) {
-    Object.assign(this, {model, el: holder, view: 'products', run: 0, sums: new SheetSums()});
+    super();
+    Object.assign(this, {model, el: holder, view: 'products', run: 0, sums: new SheetSums(), typed: []});
     this.line = new Line(model, busy => this.root.warn(busy ? BUSY : this.state.message));
-    const act = op => () => this.act(op), redo = act('redo');
-    this.root = makeRoot(this, {label: 'Sheet',
-      hint: 'Arrows move, Enter edits, Esc leaves · S step · P play · R randomise · V solve · Ctrl+Z undo · Ctrl+Y redo',
-      keys: {s: () => this.step(), p: () => this.turnPlay(), r: act('randomise'), v: act('solve'), 'Ctrl+z': act('undo'), 'Ctrl+y': redo,
-        'Ctrl+Shift+z': redo, Escape: () => this.pause()}});
+    this.root = makeRoot(this, {label: 'Sheet', keys: this.toolKeys,
+      hint: 'Arrows move, Enter edits, Del empties, Esc leaves · S step · P play · R randomise · V solve · Ctrl+Z undo · Ctrl+Y redo'});
     this.root.root.classList.add('cw-sheet');
     this.grid = new SheetGrid(this.sums, {look: () => this.look(), put: (c, s, v) => this.put(c, s, v), edit: (i, c, v) => this.edit(i, c, v),
       refused: (i, c) => this.refused(i, c)});
@@ -389,23 +426,9 @@ class SheetView {
     for (const [name, f] of Object.entries(this.listeners)) model.on(name, f);
     this.heard();
   }
-  get state() { return this.model.get('state'); }
-
   // Making
   controls() {
-    this.random = button('Randomise', () => this.act('randomise'), {title: 'R: coefficients between −½ and ½'});
-    this.stepButton = button('Step', () => this.step(), {title: 'S: each coefficient minus rate × slope'});
-    this.playButton = button('▶ Play', () => this.turnPlay(), {title: 'P: step after step'});
-    this.steps = choice('steps at once', [['1', '1'], ['10', '10'], ['100', '100']], '1', () => {});
-    this.rate = numberBox('learning rate', .1, () => {}, {min: 0, title: 'how far a step goes along the slope'});
-    this.solve = button('Solve', () => this.act('solve'), {title: 'V: the best coefficients', kind: 'cw-main'});
-    this.undo = button('↶ Undo', () => this.act('undo'), {title: 'Ctrl+Z'});
-    this.redo = button('↷ Redo', () => this.act('redo'), {title: 'Ctrl+Y'});
-    const flip = name => on => this.act('switch', {[name]: on});
-    this.normalise = toggle('', true, flip('normalise'));
-    this.log = toggle('', true, flip('log'));
-    this.relus = toggle('two ReLUs', false, flip('relus'));
-    this.relus.title = 'two sets of coefficients; each sum is cut off at 0, then both are added';
+    this.tools = this.makeTools('coefficients');
     this.views = VIEWS.map(([name, text]) => Object.assign(button(text, () => this.turnTo(name), {pressed: name === this.view}), {view: name}));
     this.knobs = el('div', {class: 'cw-sheet-knobs'});
   }
@@ -414,11 +437,9 @@ class SheetView {
     this.accuracy = el('span', {class: 'cw-figure'});
     this.came = el('span', {class: 'cw-note'});
     this.note = el('div', {class: 'cw-note'});
-    const group = (...nodes) => el('div', {class: 'cw-row'}, ...nodes);
     const top = el('div', {class: 'cw-sheet-top'}, el('span', {}, 'mean loss ', this.loss), el('span', {}, 'accuracy ', this.accuracy), this.came);
-    const tools = el('div', {class: 'cw-sheet-tools', role: 'toolbar', 'aria-label': 'coefficients'},
-      group(this.random, this.solve), group(this.stepButton, this.playButton, this.steps, this.rate), group(this.undo, this.redo));
-    const switches = el('div', {class: 'cw-sheet-tools'}, group(this.normalise, this.log, this.relus),
+    const tools = el('div', {class: 'cw-sheet-tools', role: 'toolbar', 'aria-label': 'coefficients'}, ...this.tools);
+    const switches = el('div', {class: 'cw-sheet-tools'}, el('div', {class: 'cw-row'}, this.normalise, this.log, this.relus),
       el('div', {class: 'cw-row cw-sheet-views', role: 'group', 'aria-label': 'what is shown'}, ...this.views));
     const side = el('div', {class: 'cw-sheet-side'}, this.knobs, this.trail.node);
     this.root.body(el('div', {class: 'cw-sheet-all'}, top, tools, switches, this.grid.node,
@@ -429,8 +450,7 @@ class SheetView {
   // What Python says
   heard() {
     const s = this.state, bytes = this.model.get('cells');
-    this.raw = this.rawNow(s.edits);
-    if (bytes !== this.bytes) { this.sums.take(bytes, s.rows, s.columns.length); this.bytes = bytes; }
+    this.takeNumbers(s, bytes);
     if (this.line.idle || s.columns.length !== this.w?.length || s.sets.length !== this.w[0].length) this.w = s.w.map(row => [...row]);
     this.sums.weigh(this.w);
     this.grid.show(s, this.raw, this.view);
@@ -439,40 +459,28 @@ class SheetView {
     this.slide(s);
     this.numbers();
     this.news(s.message);
-    if (this.playing && s.ack === this.beat) this.next();
+    if (this.playing && s.ack === this.beat) this.goOn();
     if (!this.playing && s.alt !== this.told) this.root.say(this.told = s.alt);
     this.code.show(s.code);
   }
-  /** The raw table as given, with what was changed since. */
-  rawNow(edits) {
-    const raw = this.model.get('raw'), cells = {...raw.cells};
-    for (const name of new Set(edits.map(e => e[1]))) cells[name] = [...cells[name]];
-    for (const [i, name, text] of edits) cells[name][i] = text;
-    return {...raw, cells};
+  /** The numbers as Python has them, and what was typed since: that is seen at once. */
+  takeNumbers(s, bytes) {
+    const guessed = this.typed.length, {flying} = this.line;
+    this.typed = this.typed.filter(({id, labels}) => flying.includes(id) && labels === this.model.get('raw').labels);
+    if (bytes !== this.bytes || guessed) this.sums.take(this.bytes = bytes, s.rows, s.columns.length);
+    this.withTyped(s);
   }
-  /** What went wrong is said once: it stays until the hand moves on. */
-  news(message) {
-    if (message !== this.warned) this.root.warn(message);
-    this.warned = message;
-    if (message) this.pause();
+  withTyped(s) {
+    this.raw = this.rawNow([...s.edits, ...this.typed.map(o => o.edit)]);
+    for (const {edit} of this.typed) this.sums.retake(s, this.raw, edit);
+    if (this.typed.length) this.sums.measure();
   }
-  /** A change is sent; what it answers is news, though it be the same words as before. */
-  send(op, args = {}) { this.warned = null; return this.line.send(op, args); }
   settings(s) {
-    const scaled = s.log ? s.scaled : [...s.scaled, ...s.logged];
-    const few = names => names.slice(0, 3).join(', ') + (names.length > 3 ? '…' : '');
-    this.toggleText(this.normalise, scaled.length ? `normalise: ${few(scaled)} ÷ largest` : 'normalise');
-    this.toggleText(this.log, `log of ${few(s.logged)}`);
-    this.normalise.hidden = !s.scaled.length && !s.logged.length;
-    this.log.hidden = !s.logged.length;
-    this.normalise.box.checked = s.normalise; this.log.box.checked = s.log; this.relus.box.checked = s.relus;
-    this.undo.disabled = !s.can_undo; this.redo.disabled = !s.can_redo;
+    this.showTools(s);
     setText(this.came, `coefficients: ${s.came}`);
-    setText(this.note, s.left_out);
     this.trail.xlabel = s.losses.length < s.most_told ? 'changes' : 'changes, the last ones';
     this.trail.set([{name: 'loss', ys: s.losses, colour: s.colours.descent, marks: s.losses.length < 30}], {words: `now ${fmt(s.loss)}`});
   }
-  toggleText(label, text) { if (label.lastChild.textContent !== text) label.lastChild.textContent = text; }
   /** All that follows from the numbers and the coefficients. */
   numbers() {
     setText(this.loss, this.sums.loss < 1000 ? this.sums.loss.toFixed(4) : fmt(this.sums.loss));
@@ -482,7 +490,6 @@ class SheetView {
   }
 
   // What the hand does
-  act(op, args = {}) { this.pause(); this.run++; this.send(op, args); }
   put(c, s, text) {
     const value = Number(text.replace('−', '-').replace(',', '.'));
     this.run++;
@@ -490,11 +497,15 @@ class SheetView {
     this.send('put', {column: this.state.columns[c.j], value: text.replace(',', '.'), which: s});
   }
   edit(i, c, value) {
-    const name = c.kind === 'raw' ? c.head : c.key, text = value.replace(/^(-?\d+),(\d+)$/, '$1.$2');
+    const name = c.kind === 'raw' ? c.head : c.key, text = value.replace(/^([-−]?\d+),(\d+)$/, '$1.$2').replace('−', '-');
+    const {labels} = this.raw;
     this.run++;
-    this.raw = this.rawNow([...this.state.edits, [i, name, text]]);  // seen at once; the numbers follow
+    const id = this.send('edit', {at: i, row: labels[i], column: c.key, value: text});
+    this.typed.push({id, labels, edit: [i, name, text]});
+    this.withTyped(this.state);
+    this.sums.weigh(this.w);
     this.grid.show(this.state, this.raw, this.view);
-    this.send('edit', {at: i, column: c.key, value: text});
+    this.numbers();
   }
   /** A computed number cannot be typed over: the way back to what can is shown. */
   refused(row, c) {
@@ -558,30 +569,6 @@ class SheetView {
     this.run++;
   }
 
-  // Steps
-  get stepping() { return {lr: this.rate.entered(), n: Number(this.steps.box.value)}; }
-  step() { this.pause(); this.run++; this.send('step', this.stepping); }
-  turnPlay() { if (this.playing) this.pause(); else this.play(); }
-  play() {
-    if (this.playing) return;
-    this.playing = true;
-    this.run++;
-    setText(this.playButton, '‖ Pause');
-    this.next();
-  }
-  /** The next step, when the last one is here and has been seen. */
-  next() {
-    clearTimeout(this.timer);
-    const go = () => { if (this.playing) this.beat = this.send('step', {...this.stepping, run: this.run}); };
-    this.timer = setTimeout(go, reducedMotion() ? 4*PLAY_WAIT : PLAY_WAIT);
-  }
-  pause() {
-    if (!this.playing) return;
-    clearTimeout(this.timer);
-    this.playing = false;
-    this.run++;
-    setText(this.playButton, '▶ Play');
-  }
   close() {
     this.pause();
     this.sliders?.forEach(t => t.close());
