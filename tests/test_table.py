@@ -2,6 +2,7 @@
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -356,6 +357,32 @@ def test_a_target_that_is_not_0_or_1(y, word):
     with pytest.raises(ValueError, match=word): check_table(df, 'y')
     with pytest.raises(ValueError, match=word): check_target(df, 'y')
     assert TableSteps([], target='y').fit_transform(df).to_numpy().tolist() == [[0], [1], [2], [3]]  # never looked at
+
+
+def test_a_target_of_one_class_gets_no_advice_that_leads_to_one():
+    for y in ([2, 2, 2], ['no', 'no', 'no'], [2., None, 2.]):
+        df = pd.DataFrame({'y': y})
+        with pytest.raises(ValueError, match='there must be rows of both') as e: check_table(df, 'y')
+        assert 'as in (df[' not in str(e.value)
+
+
+@pytest.mark.parametrize('y', [[1, 2.5, 3, 3.5, 4, 9], range(6), list('abcdef'), [1., 1, 1, 1, 2, 3, 4, 5]])
+def test_a_target_of_many_values_is_told_how_many_and_how_to_halve_it(y):
+    "What the message tells to do works."
+    df = pd.DataFrame({'y': y})
+    with pytest.raises(ValueError, match='and [12] more') as e: check_target(df, 'y')
+    rule = re.search(r'as in (\(df.*astype\(int\))', str(e.value))[1]
+    made = df.assign(y=eval(rule, {'df': df}))
+    assert set(check_target(made, 'y')) == {0, 1}
+
+
+def test_messages_name_the_read_table_that_is_meant_and_both_ways_to_fill():
+    "pandas has a read_table, too, and it does something else."
+    train, _ = drawn()
+    with pytest.raises(ValueError, match='from course_lib.tabular import read_table'):
+        TableSteps([Scale('Age')]).fit(train.astype({'Age': object}).fillna({'Age': ' '}))
+    with pytest.raises(ValueError, match=r"a step FillMissing\('Age'\), or FillMissing in procs"):
+        TableSteps([]).fit(train[['Age']])
 
 
 def test_a_hundred_megabytes_are_not_read(tmp_path, monkeypatch):

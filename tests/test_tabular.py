@@ -16,10 +16,12 @@ from course_lib.data.passengers import passengers
 from course_lib.data.split import RandomSplitter
 from course_lib.data.table import Categorify, Drop, Dummies, FillMissing, Log1p, Scale, TableSteps, read_table
 from course_lib.data.tabular import Normalize, RegressionBlock, TabularDataLoaders, TabularPandas, guess_columns
+from course_lib.explain.interpret import ClassificationInterpretation, Interpretation
 from course_lib.serving.bundle import BundleError, load_learner
 from course_lib.training import baselines as bl
 from course_lib.training.callbacks import Callback
 from course_lib.training.ensembles import ensemble, feature_importance, own_seed, submission
+from course_lib.training.guards import LossIsNaN
 from course_lib.training.metrics import accuracy
 from course_lib.training.tabular import TabularModel, build_tabular_model, tabular_learner
 
@@ -128,6 +130,22 @@ def test_a_number_as_the_answer():
     assert feature_importance(learn, n=3).index[0] == 'Pclass'
 
 
+def test_what_was_guessed_of_the_answer_is_said(capsys):
+    train = drawn()[0]
+    said = lambda **kwargs: [TabularPandas(train, **kwargs), capsys.readouterr().out][1]
+    given = {'cat_names': ['Sex'], 'cont_names': ['SibSp']}
+    assert 'the answer Pclass a number' in said(y_names='Pclass') and 'Guessed' in said(y_names='Survived')
+    assert said(y_names='Pclass', **given).count('y_block=CategoryBlock') == 1
+    assert 'answer' not in said(y_names='Survived') and not said(y_names='Survived', **given)
+    for block in (CategoryBlock, RegressionBlock): assert not said(y_names='Pclass', y_block=block, **given)
+
+
+def test_a_table_in_two_parts_says_what_it_is():
+    to = TabularPandas(drawn()[0][:100], cat_names=['Sex'], cont_names=['Age', 'SibSp'], y_names='Survived')
+    assert repr(to) == ('TabularPandas: 80 rows to learn from, 20 for validation; columns: 1 of names, 3 of numbers; '
+                        'answer Survived')
+
+
 # The net against what is easily had
 
 def test_the_net_is_better_than_logistic_regression(rows):
@@ -181,8 +199,32 @@ def test_three_classes_and_an_answer_called_sex():
     df = drawn()[0][:300]
     table = bl.baselines(df, 'Pclass', {'net': bl.net_model(), 'usual': bl.always_the_same}, 1, 2)
     assert table.accuracy['net'] > table.accuracy['usual'] + .1
-    assert 'Sex only' not in bl.baselines(df, 'Sex', repeats=1, folds=2).index
+    table = bl.baselines(df, 'Sex', repeats=1, folds=2)
+    assert 'Sex only' not in table.index and 'one column' in table.index
     with pytest.raises(ValueError, match='the answer itself'): bl.baselines(df, 'Sex', {'x': bl.one_column('Sex')})
+
+
+def test_the_rule_of_one_column_is_found_in_each_fold(capsys):
+    "A column that knows its own rows by heart is not taken, and the rows kept back have no say."
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    hint = np.where(rng.random(200) < .7, y, 1 - y)
+    half = pd.DataFrame({'code': rng.permutation(200), 'pair': np.arange(200)//2, 'hint': hint, 'late': 0, 'y': y})
+    half.loc[100:, 'late'] = y[100:]  # tells all in rows that are not learnt from
+    assert bl.best_column(half[:100], 'y') == 'hint' and bl.best_column(half[100:], 'y') == 'late'
+    said = bl.one_column()(half[:100], half[100:], 'y')
+    assert said == bl.one_column('hint')(half[:100], half[100:], 'y') and abs(np.mean(said == y[100:]) - .7) < .12
+    table = bl.baselines(half.drop(columns='late'), 'y', repeats=1)
+    assert list(table.index)[:2] == ['always the same', 'one column'] and table.accuracy['one column'] > .6
+    assert 'of all rows, it is hint.' in capsys.readouterr().out
+
+
+def test_the_rule_of_the_lessons_stays():
+    "Sex is the best column of the passengers, so its rule has the name that the lessons give it."
+    train = drawn()[0]
+    found = bl.baselines(train, 'Survived', {'Sex only': bl.one_column('Sex'), 'any': bl.one_column()}, repeats=1)
+    assert found.accuracy['any'] == found.accuracy['Sex only']
+    assert bl.best_column(train[['PassengerId', 'Survived']], 'Survived') is None
 
 
 def test_a_stop_ends_the_comparison():
@@ -370,6 +412,76 @@ def test_the_learner_does_what_others_do(learn, tmp_path):
     assert other.validate()[0] == pytest.approx(learn.validate()[0])
 
 
+def test_as_many_outputs_as_classes():
+    "With one output, every probability would be 1."
+    train = drawn()[0]
+    dls = loaders(train)
+    with pytest.raises(ValueError, match='n_out=1: each of the 2 classes .*y_block=RegressionBlock.*y_range'):
+        tabular_learner(dls, n_out=1)
+    with pytest.raises(ValueError, match='n_out=2: each of the 3 classes .1, 2, 3. needs an output of its own'):
+        tabular_learner(loaders(train, y_names='Pclass', y_block=CategoryBlock), n_out=2)
+    number = trained_number(loaders(train, y_block=RegressionBlock), n_out=1, y_range=(0, 1))
+    assert 0 <= number.predict(train.iloc[0])[0] <= 1
+
+
+def trained_number(dls, **kwargs):
+    learn = tabular_learner(dls, **kwargs)
+    with learn.no_bar(): learn.fit_one_cycle(1)
+    return learn
+
+
+def test_a_rate_far_too_high_is_not_answered_by_another():
+    with pytest.raises(LossIsNaN, match='was 1e.06 here: try 0.01,'):
+        tabular_learner(loaders(drawn()[0])).fit(2, lr=1e6)
+
+
+# Looking at rows
+
+@pytest.fixture
+def shown(monkeypatch):
+    "The tables that were displayed."
+    seen = []
+    monkeypatch.setattr('IPython.display.display', seen.append)
+    return seen
+
+
+def test_results_are_shown_as_rows(learn, shown):
+    learn.show_results(max_n=4, shuffle=False)
+    learn.show_results(ds_idx=0, max_n=3)
+    table, rows = shown[0], learn.dls.valid.dataset.frame[:4]
+    inputs = [*learn.dls.steps.inputs, 'Survived']
+    assert list(table) == [*inputs, 'prediction'] and table[inputs].equals(rows[inputs])
+    assert table.prediction.tolist() == [learn.predict(row)[0] for _, row in rows.iterrows()]
+    assert len(shown[1]) == 3 and set(shown[1].index) <= set(learn.dls.train.dataset.frame.index)
+
+
+def test_the_largest_losses_are_shown_as_rows(learn, shown):
+    interp = ClassificationInterpretation.from_learner(learn)
+    interp.plot_top_losses(5)
+    interp.plot_top_losses([7, 2])
+    table, (losses, idxs) = shown[0], interp.top_losses(5)
+    frame = learn.dls.valid.dataset.frame
+    for got, want in ((table, idxs.tolist()), (shown[1], [7, 2])): assert got.index.equals(frame.index[want])
+    assert np.allclose(table.loss, losses, atol=1e-3) and np.allclose(-np.log(table['of the actual']), losses, atol=.05)
+    assert (table.prediction != table.Survived).all()
+    assert np.allclose(table['its probability'] + table['of the actual'], 1)
+
+
+def test_rows_of_a_regression_have_no_probability(shown):
+    learn = trained_number(loaders(drawn()[0], y_names='Fare', cat_names=['Pclass'], cont_names=['SibSp']))
+    Interpretation.from_learner(learn).plot_top_losses(2)
+    learn.show_results(max_n=2)
+    assert list(shown[0])[-3:] == ['Fare', 'prediction', 'loss'] and list(shown[1])[-2:] == ['Fare', 'prediction']
+    assert np.allclose((shown[0].prediction - shown[0].Fare)**2, shown[0].loss, rtol=1e-3)
+
+
+def test_a_loaded_learner_is_given_rows(bundle, shown):
+    loaded, train = load_learner(bundle), drawn()[0]
+    with pytest.raises(ValueError, match='holds no rows: give some with answers'): loaded.show_results()
+    loaded.show_results(dl=loaded.dls.test_dl(train[:20], with_labels=True), max_n=2)
+    assert len(shown[0]) == 2
+
+
 # From a file
 
 @pytest.fixture(scope='module')
@@ -386,10 +498,17 @@ def test_a_loaded_learner_says_the_same(learn, bundle):
     for got in (loaded.predict_batch(new), loaded.predict_batch([dict(o) for _, o in new.iterrows()], bs=100)):
         assert [o[0] for o in got] == again.argmax(1).tolist() and len(got) == 425
     assert loaded.dls.steps.config() == learn.dls.steps.config() and loaded.dls.target == 'Survived'
+    assert loaded.dls.steps.tells() == learn.dls.steps.tells()  # columns in the order of the table, too
     assert submission(loaded, new).equals(submission(learn, new))
     with pytest.raises(ValueError, match='nothing to train on'): loaded.fit(1)
     with pytest.raises(ValueError, match='no validation rows'): feature_importance(loaded)
     assert feature_importance(loaded, drawn()[0], n=2).index[0] == 'Sex'
+
+
+def test_a_class_that_looks_like_the_place_of_the_checksum(tmp_path):
+    train = drawn()[0]
+    dls = loaders(train.assign(Survived=train.Survived.map({0: '0'*64, 1: 'x'})), cat_names=['Sex'], cont_names=['Age'])
+    assert load_learner(trained(dls, 1).export(tmp_path/'zeros')).dls.vocab == ['0'*64, 'x']
 
 
 def test_a_loaded_learner_names_the_row_by_its_label(bundle):
@@ -543,7 +662,14 @@ def test_bad_tables():
              (dict(df=pd.concat([train, train]), steps=[Drop(['Name', 'Cabin', 'Ticket', 'Sex', 'Embarked'], 'Age')]),
               'same label'),
              (dict(steps=[Drop('Name')]), 'still words'), (dict(steps=['Drop']), 'is no step'),
-             (dict(procs=[Log1p], cont_names=['Fare']), 'steps='), (dict(bs=0), 'batch size'),
+             (dict(procs=[Log1p], cont_names=['Fare']), 'steps='),
+             (dict(procs=[Categorify]), 'name them, cat_names=.* and cont_names='),
+             (dict(procs=[FillMissing, Normalize], cat_names=['Sex']), 'cat_names has Sex.*add Categorify to procs'),
+             (dict(procs=[Categorify, Normalize], cont_names=['Age']), 'row .*: missing.*add FillMissing to procs'),
+             (dict(cont_names=['Sex']), 'if Sex is a name, put it into cat_names'),
+             (dict(cont_names=['Age', 'Survived']), 'which new rows do not have: take it out of cont_names'),
+             (dict(df=train.assign(Age=3), cont_names=['Age']), 'Age is 3 in every training row.*Leave it out'),
+             (dict(bs=0), 'batch size'),
              (dict(df=train.assign(Age=train.Age.where(train.index != 9, np.inf)), cont_names=['Age']), 'row 9: infin')]
     for kwargs, word in cases:
         given = {'df': train, 'y_names': 'Survived', 'device': 'cpu'} | kwargs

@@ -122,7 +122,7 @@ def is_blank(cells) -> np.ndarray:  # (rows,) true where the cell is a blank
     if cells.dtype == float: return np.zeros(len(cells), bool)
     return np.array([o is not None and not o.strip() for o in cells], bool)
 
-# %% ../../nbs/data/11a_columns.ipynb #847de991
+# %% ../../nbs/data/11a_columns.ipynb #ff6cdbe8
 def at_row(
     rows,  # the labels of all rows
     mask,  # (rows,) true for those that are meant
@@ -131,8 +131,8 @@ def at_row(
     n = int(mask.sum())
     return f'row {rows[int(np.argmax(mask))]}' + (f' and {n - 1} more' if n > 1 else '')
 
-BLANK = ('a blank written as a space, not a gap: read the file with read_table, which takes it for one, or put None '
-         'in its place')
+BLANK = ('a blank written as a space, not a gap: read the file with the read_table of course_lib (from '
+         'course_lib.tabular import read_table), which takes it for one, or put None in its place')
 
 def _not_numbers(table, name):
     "Which cells of a column of words are none, and what to say about them."
@@ -329,12 +329,16 @@ def _cell_problems(table, name, as_number):
     as_number = as_number or sum(map(meant_as_number, there)) >= MOSTLY*len(there)
     if is_blank(cells).any() or (bad.any() and as_number): yield Problem(name, first(bad), text)
 
-# %% ../../nbs/data/11a_columns.ipynb #1ad9110a
+# %% ../../nbs/data/11a_columns.ipynb #c98f8f34
 def _no_answer(odd, levels, target):
     "What to say of a cell that is neither 0 nor 1."
     one = plain(next((o for o in levels if in_short(o) == '1'), levels[-1]))
-    return (f'{in_short(odd)!r} is neither 0 nor 1 (there are {", ".join(map(in_short, levels[:4]))}): mend it, or '
-            f'make two classes of all, as in (df[{target!r}] == {one!r}).astype(int)')
+    rule, there = f'== {one!r}', ', '.join(map(in_short, levels[:4]))
+    if len(levels) > 4:
+        there += f' and {len(levels) - 4} more'
+        if not isinstance(one, str): rule = f'> {plain(levels[len(levels)//2 - 1])!r}'  # of a measure, two halves
+    return (f'{in_short(odd)!r} is neither 0 nor 1 (there are {there}): mend it, or make two classes of all, '
+            f'as in (df[{target!r}] {rule}).astype(int)')
 
 def _target_problems(table, target):
     "What keeps a column from being an answer of 0 or 1."
@@ -346,13 +350,14 @@ def _target_problems(table, target):
     if holds_numbers(cells): cells = numbers(table, target)
     gap, blank = is_gap(cells), is_blank(cells)
     there = ~gap & ~blank
-    bad = there & ~np.isin(cells, (0., 1.) if cells.dtype == float else ('0', '1'))
+    seen = set(cells[there])
+    bad = there & ~np.isin(cells, (0., 1.) if cells.dtype == float else ('0', '1')) & (len(seen) > 1)
     faults = {f'no answer; drop such rows with df.dropna(subset=[{target!r}])': gap, f'it is {BLANK}': blank}
     if bad.any(): faults[_no_answer(cells[np.argmax(bad)], sorted(set(table[target][there])), target)] = bad
     for text, mask in faults.items():
         if not mask.any(): continue
         yield Problem(target, table.rows[int(np.argmax(mask))], f'column {target}, {at_row(table.rows, mask)}: {text}')
-    if not bad.any() and len(cells) and len(seen := set(cells[there])) < 2:
+    if len(cells) and len(seen) < 2:
         only = in_short(seen.pop()) if seen else 'empty'
         yield Problem(target, None, f'column {target} is {only} in all {len(cells)} rows: to tell two classes '
                                     'apart, there must be rows of both')

@@ -177,7 +177,7 @@ def _drop_did(self):
 
 Drop.notice, Drop.did = _drop_notice, _drop_did
 
-# %% ../../nbs/data/11b_steps.ipynb #27d26eee
+# %% ../../nbs/data/11b_steps.ipynb #e705bc50
 def _mode(cells):
     values, counts = np.unique(cells, return_counts=True)
     return values[counts.argmax()]  # of several, the smallest, as in pandas
@@ -186,7 +186,7 @@ def _fill_value(table, name, by):
     "The value to fill gaps with. Raises `ValueError`."
     cells = numbers(table, name) if by == 'median' or holds_numbers(column(table, name)) else table[name]
     there = cells[~is_gap(cells)]
-    if not len(there): raise ValueError(f'column {name} has no value at all in the training rows: drop it')
+    if not len(there): raise ValueError(f'column {name} has no value at all in the training rows: leave it out')
     value = np.median(there) if by == 'median' else _mode(there)
     return value if isinstance(value, str) else float(value)
 
@@ -278,7 +278,7 @@ class Log1p(Step):
 
     def did(self): return ', '.join(f'Log{n} = {LOGS[str(self.base)][0]}(1 + {n})' for n in self.cols)
 
-# %% ../../nbs/data/11b_steps.ipynb #76b5dae0
+# %% ../../nbs/data/11b_steps.ipynb #d8fb1dc5
 MAX_LEVELS = 100  # of one column; more is hardly a category
 
 def _levels(table, name, each='a column'):
@@ -286,10 +286,10 @@ def _levels(table, name, each='a column'):
     cells = column(table, name)
     check_finite(table, name)
     levels = [plain(o) for o in np.unique(cells[~is_gap(cells)])]
-    if not levels: raise ValueError(f'column {name} has no value at all in the training rows: drop it')
+    if not levels: raise ValueError(f'column {name} has no value at all in the training rows: leave it out')
     if len(levels) > MAX_LEVELS:
         raise ValueError(f'column {name} has {len(levels)} different values in {len(cells)} rows, and each would be '
-                         f'{each}: drop it, or make few levels of it first')
+                         f'{each}: leave it out, or make few levels of it first')
     return levels
 
 def _left_out(name, levels, without):
@@ -408,16 +408,16 @@ class Categorify(Step):
         return '; '.join(f'{n}: 1 to {len(ls)} for {in_list(ls)}' + (f', 0 for {gaps[n]} gaps' if gaps[n] else '')
                          for n, ls in self.learned['levels'].items())
 
-# %% ../../nbs/data/11b_steps.ipynb #7928d9f9
+# %% ../../nbs/data/11b_steps.ipynb #aaae0007
 def _shift_and_size(table, name, by):
     "What to take off a column, then what to divide it by. Raises `ValueError` where that would be 0."
     check_finite(table, name)
     x = numbers(table, name)
     x = x[~np.isnan(x)]
-    if not len(x): raise ValueError(f'column {name} has no value at all in the training rows: drop it')
+    if not len(x): raise ValueError(f'column {name} has no value at all in the training rows: leave it out')
     if _same(x) and (by == 'std' or not x[0]):
         raise ValueError(f'column {name} is {in_short(x[0])} in every training row: scaled, it would be 0/0. '
-                         'Drop it, there is nothing to learn from it')
+                         'Leave it out, there is nothing to learn from it')
     if by == 'max': return [0., float(np.abs(x).max())]
     with np.errstate(over='ignore'): shift, size = float(x.mean()), float(x.std())
     if 0 < size < np.inf: return [shift, size]

@@ -25,7 +25,7 @@ from ..progress import say
 _all_ = ['Problem', 'check_table', 'check_target', 'read_table', 'table_problems', 'Categorify', 'Constant', 'Drop',
          'Dummies', 'FillMissing', 'Interaction', 'Log1p', 'Scale', 'TableReport']
 
-# %% ../../nbs/data/12_table.ipynb #09e30477
+# %% ../../nbs/data/12_table.ipynb #4022aed5
 LARGEST = float(np.finfo(np.float32).max)  # that a model can take, about 3.4e38
 
 def _as_numbers(table):
@@ -43,7 +43,8 @@ def _check_model_takes(table, n):
     gap, far = np.isnan(table[n]), np.abs(table[n]) > LARGEST
     check_finite(table, n)
     if gap.any(): raise ValueError(f'column {n}, {at_row(table.rows, gap)}: still missing after the last step. Fill it '
-                                   f'with FillMissing({n!r}), or leave such rows out with Drop(missing={n!r})')
+                                   f'by a step FillMissing({n!r}), or FillMissing in procs, or leave such rows '
+                                   f'out with Drop(missing={n!r})')
     if far.any(): raise ValueError(f'column {n}, {at_row(table.rows, far)}: {in_short(table[n][np.argmax(far)])} is '
                                    f'too large for a model, which computes in 32 bits: first Log1p({n!r}), or Scale')
 

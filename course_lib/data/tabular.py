@@ -53,7 +53,7 @@ def guess_columns(
     raise ValueError(f'no column is left besides {target}: {in_list(kinds)} are words with many levels, mostly gaps, '
                      'or the same in every row. Say which to take: cat_names=[…], cont_names=[…]')
 
-# %% ../../nbs/data/13_tabular.ipynb #9b3b3498
+# %% ../../nbs/data/13_tabular.ipynb #d8c8c877
 def Normalize(
     cols=None,  # columns of numbers; all that are not the same in every row if None
 ) -> Scale:
@@ -64,15 +64,19 @@ PROCS = {'FillMissing': lambda cat, cont: [FillMissing(cont, by='median', flag=T
          'Normalize': lambda cat, cont: [Normalize(cont)] if cont else [],
          'Categorify': lambda cat, cont: [Categorify(cat)] if cat else []}
 
+def _proc_names(procs):
+    if procs is None: return list(PROCS)
+    procs = procs if isinstance(procs, (list, tuple)) else [procs]
+    return [getattr(p, '__name__', repr(p)) for p in procs]
+
 def proc_steps(
-    procs,        # of `Categorify`, `FillMissing`, `Normalize`
+    procs,        # of `Categorify`, `FillMissing`, `Normalize`; all of them if None
     cat: list,    # columns that are names
     cont: list,   # columns of numbers
     drop: list = (),  # columns to leave out
 ) -> list:
     "The steps that `procs` stand for. Raises `ValueError` for anything else."
-    procs = procs if isinstance(procs, (list, tuple)) else [procs]
-    given = [getattr(p, '__name__', repr(p)) for p in procs]
+    given = _proc_names(procs)
     odd = [n for n in given if n not in PROCS]
     if odd: raise ValueError(f'procs holds {odd[0]}, and there are {", ".join(PROCS)}; other steps go into steps=[…]')
     steps = [Drop(list(drop))] if drop else []
@@ -338,7 +342,7 @@ def _summary(self):
 
 TabularDataLoaders.show_batch, TabularDataLoaders.summary = _show_batch, _summary
 
-# %% ../../nbs/data/13_tabular.ipynb #bd05c231
+# %% ../../nbs/data/13_tabular.ipynb #efe57e8c
 def guess_steps(
     df,                # the training rows
     target: str,       # the column with the answer
@@ -351,31 +355,55 @@ def guess_steps(
     steps += proc_steps([Normalize], cat, cont + [f'Log{n}' for n in log])
     return TableSteps(steps + ([names(cat)] if cat else []), target)
 
-def _say_guess(df, target):
-    "Say what was guessed."
-    found = guess_columns(df, target)
+def _say_guess(df, target, columns, answer):
+    "Say what was guessed: what the columns are good for, and that the answer is a number."
+    found = guess_columns(df, target) if columns else dict.fromkeys(('cat', 'cont', 'log', 'none'), [])
     kinds = (('names', found['cat']), ('numbers', found['cont'] + [f'log of {n}' for n in found['log']]),
              ('left out', found['none']))
-    say('Guessed: ' + '; '.join(f'{kind} {in_list(ns, 40)}' for kind, ns in kinds if ns) + '.')
+    parts = [f'{kind} {in_list(ns, 40)}' for kind, ns in kinds if ns]
+    if answer: parts.append(f'the answer {target} a number to come near to (regression); where it is a class, give '
+                            'y_block=CategoryBlock')
+    if parts: say(f'Guessed: {"; ".join(parts)}.')
+
+def _check_given(df, procs, cat, cont, target):
+    "Raise `ValueError` where the columns that were named cannot be what they are named for."
+    if target in (*cat, *cont):
+        raise ValueError(f'{target} is the answer, which new rows do not have: take it out of '
+                         f'{"cat_names" if target in cat else "cont_names"}')
+    both = [n for n in cat if n in cont]
+    if both: raise ValueError(f'{both[0]} is in cat_names and in cont_names: leave it in one of them')
+    table, given = columns_of(df), _proc_names(procs)
+    words = [n for n in cat if not holds_numbers(table[n])]
+    if words and 'Categorify' not in given:
+        raise ValueError(f'cat_names has {words[0]}, a column of words, and procs nothing that makes numbers of them: '
+                         'add Categorify to procs')
+    for n in cont: _check_measure(table, n, given)
+
+def _check_measure(table, n, given):
+    "Raise `ValueError` for a word among numbers, and for a gap that no step of those given fills."
+    try: gap = np.isnan(numbers(table, n))
+    except ValueError as e: raise ValueError(f'{e}; or, if {n} is a name, put it into cat_names') from None
+    if gap.any() and 'FillMissing' not in given:
+        raise ValueError(f'column {n}, {at_row(table.rows, gap)}: missing, and procs has nothing that fills a gap: '
+                         'add FillMissing to procs')
 
 def _steps_for(df, procs, cat_names, cont_names, target, steps):
     "The steps that are meant. Raises `ValueError` for two ways at once."
     if steps is not None:
         if procs or cat_names or cont_names: raise ValueError('give either steps, or procs, cat_names and cont_names')
         return TableSteps(steps.steps if isinstance(steps, TableSteps) else steps, target)
-    if procs is None and not cat_names and not cont_names:
-        _say_guess(df, target)
-        return guess_steps(df, target)
+    if not cat_names and not cont_names:
+        if procs is None: return guess_steps(df, target)
+        raise ValueError('procs says what to do and not to which columns: name them, cat_names=[…] and cont_names=[…]; '
+                         'or leave procs out, and the columns are guessed')
     cat, cont = as_names(cat_names or []), as_names(cont_names or [])
     missing = [n for n in (*cat, *cont) if n not in df]
     if missing: raise ValueError(f'there is no column {missing[0]!r}; there are {in_list(df, 40)}')
-    both = [n for n in (*cat, *cont) if n == target or (n in cat and n in cont)]
-    if both: raise ValueError(f'{both[0]} is {"the answer" if both[0] == target else "in cat_names and in cont_names"}')
+    _check_given(df, procs, cat, cont, target)
     drop = [n for n in df if n not in (*cat, *cont, target)]
-    return TableSteps(proc_steps([Categorify, FillMissing, Normalize] if procs is None else procs, cat, cont, drop),
-                      target)
+    return TableSteps(proc_steps(procs, cat, cont, drop), target)
 
-# %% ../../nbs/data/13_tabular.ipynb #e8484b23
+# %% ../../nbs/data/13_tabular.ipynb #453879bb
 class TabularPandas:
     "A table in two parts, made into tensors by steps that learn on the training rows."
     def __init__(self,
@@ -392,10 +420,18 @@ class TabularPandas:
         parts = _parts(df, RandomSplitter()(df) if splits is None else splits)
         answers = answers_of(parts[0], target)
         self.y_block, self.target = _answer_block(y_block, answers, target).setup(answers), target
-        self.x_block = TableBlock(_steps_for(parts[0], procs, cat_names, cont_names, target, steps)).setup(parts[0])
+        steps_used = _steps_for(parts[0], procs, cat_names, cont_names, target, steps)
+        guessed = steps is None and not cat_names and not cont_names
+        _say_guess(parts[0], target, guessed, y_block is None and isinstance(self.y_block, RegressionBlock))
+        self.x_block = TableBlock(steps_used).setup(parts[0])
         both = zip(parts, ('train', 'valid'), strict=True)
         self.train, self.valid = (TableRows(p, self.x_block, self.y_block, target, split) if len(p) else
                                   _Nothing(self.x_block, self.y_block, split) for p, split in both)
+
+    def __repr__(self):
+        x, parts = self.x_block, f'{len(self.train)} rows to learn from, {len(self.valid)} for validation'
+        columns = f'columns: {len(x.cat_names)} of names, {len(x.cont_names)} of numbers'
+        return f'TabularPandas: {parts}; {columns}; answer {self.target}'
 
     def dataloaders(self,
         bs: int = None,   # rows in a batch; from the settings if None

@@ -6,7 +6,7 @@
 __all__ = ['confusion_matrix', 'most_confused', 'classification_report', 'draw_matrix', 'Interpretation',
            'ClassificationInterpretation']
 
-# %% ../../nbs/explain/00_interpret.ipynb #2432963a
+# %% ../../nbs/explain/00_interpret.ipynb #25e33e1c
 import random
 import textwrap
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..data.loaders import DataLoader, ItemDataset, grid, undo_batch
+from ..data.tabular import TableRows
 from ..figures import show_figure
 from ..progress import say
 from ..training.learner import Learner
@@ -174,7 +175,7 @@ def _loss_title(interp, i):
     (pred, actual), (p, q) = _both(interp, i)
     return f'{pred} / {actual}\n{float(interp.losses[i]):.2f} / {p:.2f} / {q:.2f}'
 
-# %% ../../nbs/explain/00_interpret.ipynb #886431b9
+# %% ../../nbs/explain/00_interpret.ipynb #a1a4b777
 class _Losses:
     "The items a model did worst on."
     def top_losses(
@@ -196,9 +197,10 @@ class _Losses:
         nrows=None,    # in so many rows
         figsize=None,  # inches (width, height)
     ):
-        "The items with the largest losses: prediction, actual class, loss, and the probability of both."
+        "The items with the largest losses: prediction, actual class, loss, and the probability of both; rows as a table."
         if isinstance(k, int) and k > len(self): say(f'All {len(self)} items are shown: there are no {k}.')
         idxs = [int(i) for i in k] if hasattr(k, '__len__') else self.top_losses(k, largest)[1].tolist()
+        if isinstance(self.dl.dataset, TableRows): return _show_rows(self, idxs, with_loss=True)
         titles = [_loss_title(self, i) for i in idxs]
         right = [bool(self.decoded[i] == self.targs[i]) for i in idxs]
         heading = 'prediction / actual\nloss / probability of the prediction / of the actual class'
@@ -209,10 +211,31 @@ def _loss_alt(interp, idxs):
     pairs = [(_both(interp, i)[0], float(interp.losses[i])) for i in idxs]
     return f'{_items(len(idxs))} by their loss: ' + '; '.join(f'{a} taken for {p}, loss {v:.2f}' for (p, a), v in pairs)
 
-# %% ../../nbs/explain/00_interpret.ipynb #ae56f701
+# %% ../../nbs/explain/00_interpret.ipynb #b2471037
+def _said(interp, i, with_loss):
+    "What the model says of row `i`, by the heading of its column."
+    said = {'prediction': interp.dl.dataset.y_block.decode(interp.decoded[i])}
+    if with_loss: said['loss'] = round(float(interp.losses[i]), 3)
+    if with_loss and interp.vocab:
+        p, q = _both(interp, i)[1]
+        said |= {'its probability': round(p, 3), 'of the actual': round(q, 3)}
+    return said
+
+def _show_rows(interp, idxs, with_loss=False):
+    "Show rows of a table: what the model looks at, the answer, and what the model says."
+    import pandas as pd
+    from IPython.display import display
+    dls, rows = interp.learn.dls, interp.dl.dataset.frame.iloc[idxs]
+    said = pd.DataFrame([_said(interp, i, with_loss) for i in idxs], rows.index)
+    display(pd.concat([rows[[*dls.steps.inputs, dls.target]], said], axis=1))
+
+# %% ../../nbs/explain/00_interpret.ipynb #6ef4f1ae
 def _nothing(learn):
     "Why there is nothing to interpret, and what to do."
     if any(len(learn.dls[i].dataset) for i in (0, 1)): return 'there are no items to interpret'
+    if isinstance(learn.dls.valid.dataset, TableRows):
+        return ('this learner came from load_learner and holds no rows: give some with answers, '
+                'dl=learn.dls.test_dl(df, with_labels=True)')
     return ('this learner came from load_learner and holds no pictures: say how to find a label, '
             'learn.dls.get_y = parent_label, and give dl=learn.dls.test_dl(files, with_labels=True)')
 
@@ -277,7 +300,7 @@ class ClassificationInterpretation(Interpretation):
         "Print precision, recall, F1 and number of items of every class, and their averages."
         print(classification_report(self.confusion_matrix(), self.vocab))
 
-# %% ../../nbs/explain/00_interpret.ipynb #7db86d04
+# %% ../../nbs/explain/00_interpret.ipynb #e36e21c6
 def show_results(
     self: Learner,
     ds_idx=1,      # 0: the training set; 1: the validation set
@@ -287,10 +310,12 @@ def show_results(
     nrows=None,    # in so many rows
     figsize=None,  # inches (width, height)
 ):
-    "A few items with their actual and their predicted class."
+    "A few items with their actual and their predicted class; rows as a table."
     dl = _with_labels(self, ds_idx, dl)
     n, total = _how_many(max_n, len(dl.dataset)), len(dl.dataset)
-    part = still_loader(dl, random.sample(range(total), n) if shuffle else range(n))
+    idxs = random.sample(range(total), n) if shuffle else list(range(n))
+    if isinstance(dl.dataset, TableRows): return _show_rows(Interpretation.from_learner(self, dl=dl), idxs)
+    part = still_loader(dl, idxs)
     _, targs, decoded = self.get_preds(dl=part, with_decoded=True)
     show_named(part, targs, decoded, nrows, figsize)
 

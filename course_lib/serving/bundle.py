@@ -129,14 +129,15 @@ def _shown(path):
     root = get_settings().root
     return path.resolve().relative_to(root).as_posix() if path.resolve().is_relative_to(root) else str(path)
 
-# %% ../../nbs/serving/00_bundle.ipynb #4a3b8dbe
+# %% ../../nbs/serving/00_bundle.ipynb #f93307ea
 KEY = 'course_lib'  # under which the description stands in the header
 BLANK = '0'*64      # in the place of the checksum while it is computed
 
 def _signed(tensors, about):
     "The bytes of a bundle, with their checksum."
     from safetensors.torch import save
-    data = save(tensors, metadata={KEY: json.dumps({**about, 'sha256': BLANK}, sort_keys=True)})
+    about = {'sha256': BLANK} | about | {'sha256': BLANK}  # first: a word of the description may hold as many zeros
+    data = save(tensors, metadata={KEY: json.dumps(about)})
     return data.replace(BLANK.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
 
 def _to_disk(file, data):
