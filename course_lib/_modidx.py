@@ -5857,6 +5857,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'course_lib/widgets/sheet.py'),
                                           'course_lib.widgets.sheet.SheetShown': ( 'widgets/sheet.html#sheetshown',
                                                                                    'course_lib/widgets/sheet.py'),
+                                          'course_lib.widgets.sheet.SheetShown.__repr__': ( 'widgets/sheet.html#sheetshown.__repr__',
+                                                                                            'course_lib/widgets/sheet.py'),
                                           'course_lib.widgets.sheet.SheetShown.refresh': ( 'widgets/sheet.html#sheetshown.refresh',
                                                                                            'course_lib/widgets/sheet.py'),
                                           'course_lib.widgets.sheet.TitanicSheet': ( 'widgets/sheet.html#titanicsheet',

@@ -42,3 +42,16 @@ def write_notebook():
         path.write_text(json.dumps(dict(cells=cells, metadata={'kernelspec': KERNEL}, nbformat=4, nbformat_minor=4)))
         return path
     return write
+
+
+@pytest.fixture(scope='module')
+def run_in_lab(lab_server, browser, write_notebook):
+    "A function that runs a notebook of the given sources in JupyterLab; its page is closed after the module's tests."
+    pages = []
+    def run(name, *sources):
+        write_notebook(lab_server.folder/name, *sources)
+        pages.append(lab_server.open(browser, name))
+        assert pages[-1].run_all(90) == []
+        return pages[-1]
+    yield run
+    for page in pages: page.close()

@@ -50,13 +50,9 @@ def folder(lab_server):
 
 
 @pytest.fixture(scope='module')
-def page(lab_server, browser, write_notebook, folder):
+def page(folder, run_in_lab):
     "A cleaner that is shown twice, and one of a folder that another process has."
-    write_notebook(lab_server.folder/'cleaner.ipynb', OPEN, 'c', '1 + 1', LOCKED)
-    page = lab_server.open(browser, 'cleaner.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('cleaner.ipynb', OPEN, 'c', '1 + 1', LOCKED)
 
 
 @pytest.fixture(autouse=True)

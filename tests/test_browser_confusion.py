@@ -20,13 +20,9 @@ ASK = 'import json\nprint(json.dumps([{}]))'
 
 
 @pytest.fixture(scope='module')
-def page(lab_server, browser, write_notebook):
+def page(lab_server, run_in_lab):
     "A cleaner in one cell, the matrix in two others."
-    write_notebook(lab_server.folder/'confusion.ipynb', MODEL, 'w = ConfusionExplorer(interp, cleaner)\nw', 'w')
-    page = lab_server.open(browser, 'confusion.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    yield run_in_lab('confusion.ipynb', MODEL, 'w = ConfusionExplorer(interp, cleaner)\nw', 'w')
     shutil.rmtree(lab_server.folder/'confused')
 
 

@@ -20,13 +20,9 @@ v'''
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
+def opened(run_in_lab):
     "A notebook with a quadratic fitter in two places, and one on a learner's function."
-    write_notebook(lab_server.folder/'fit.ipynb', DATA, QUADRATIC, 'w', LEARNERS)
-    page = lab_server.open(browser, 'fit.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('fit.ipynb', DATA, QUADRATIC, 'w', LEARNERS)
 
 
 @pytest.fixture

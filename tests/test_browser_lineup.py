@@ -18,15 +18,11 @@ THRICE = '''(root, i) => [i, (i + 1) % 20, i].forEach(k => root.querySelectorAll
 
 
 @pytest.fixture(scope='module')
-def page(lab_server, browser, write_notebook):
+def page(run_in_lab):
     "A line-up in one cell and the same one in another, and one of own data."
     own = ('import numpy as np, pandas as pd\nx = np.random.default_rng(1).normal(size=40)\n'
            'v = LineUp(pd.DataFrame(dict(year=1986 + 13*x, weight=3*x)))\nv')
-    write_notebook(lab_server.folder/'lineup.ipynb', START, 'w', own)
-    page = lab_server.open(browser, 'lineup.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('lineup.ipynb', START, 'w', own)
 
 
 @pytest.fixture

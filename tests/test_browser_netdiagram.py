@@ -14,13 +14,9 @@ n'''
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
+def opened(run_in_lab):
     "A notebook with the net in two places, and a sheet with a net that follows it."
-    write_notebook(lab_server.folder/'net.ipynb', NET, 'w', LINKED, 't')
-    page = lab_server.open(browser, 'net.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('net.ipynb', NET, 'w', LINKED, 't')
 
 
 @pytest.fixture
@@ -29,6 +25,14 @@ def page(opened):
     opened.ask(FRESH)
     yield opened
     assert opened.console == [] and len(opened.cells()) == 4
+
+
+SLEEP = """() => void jupyterapp.shell.currentWidget.sessionContext.session.kernel
+  .requestExecute({code: 'import time; time.sleep(1)'})"""
+
+
+HEADER = """() => [...document.querySelector('.cw-net').querySelectorAll('.cw-figure, .cw-sheet-top .cw-note')]
+  .map(o => o.textContent)"""
 
 
 def root(page, cell=0):
@@ -90,6 +94,10 @@ def test_every_node_shows_what_python_computes(page):
     assert dashes == [v < 0 for v in weights], 'the sign is seen without colours'
     order = sorted(range(20), key=lambda k: abs(weights[k]))
     assert [widths[k] for k in order] == sorted(widths), 'the larger, the wider'
+    assert widths == pytest.approx([1 + 8*abs(v) for v in weights], abs=.01), 'always by the same scale'
+    silent = [k for k, v in enumerate(told(page, 'flow.sums.tolist()')) if v <= 0]
+    dimmed = [o.split('cw-net-silent')[0] != o for o in widget.locator('.cw-net-edge').evaluate_all(get, 'class')]
+    assert dimmed == [k % 2 in silent for k in range(20)], 'into a silent node'
     press(widget, 'Solve')
     until(page, lambda: told(page, 'sheet.loss') < .15, 'solved')
     settled(page, widget)
@@ -111,7 +119,7 @@ def test_choose_a_passenger_by_all_ways(page):
     until(page, lambda: '✗' in widget.locator('.cw-net-out').text_content(), 'at last what really happened')
     keys(page, 'n', 'b', 'b')
     until(page, lambda: told(page, 'state["at"]') == order[1] - 1, 'keys lead on and back')
-    place = widget.get_by_role('spinbutton', name='number, exact value')
+    place = widget.get_by_role('spinbutton', name='place, exact value')
     place.fill('5')
     keys(page, 'Enter')
     until(page, lambda: told(page, 'state["at"]') == 4, 'typed')
@@ -132,6 +140,7 @@ def test_what_if(page):
     other = 'male' if sex == 'female' else 'female'
     widget.get_by_label('Sex', exact=True).select_option(other)
     fare = widget.get_by_role('slider', name='Fare', exact=True)
+    fare.scroll_into_view_if_needed()
     box = fare.bounding_box()
     page.page.mouse.move(box['x'] + 8, box['y'] + box['height']/2)
     page.page.mouse.down()
@@ -145,6 +154,11 @@ def test_what_if(page):
     assert f'was {was}' in widget.locator('.cw-net-out').text_content()
     assert told(page, 'sheet.now.edits') == [], 'the sheet is not changed'
     typed = widget.get_by_role('spinbutton', name='Fare, exact value')
+    typed.fill('5000')
+    keys(page, 'Enter')
+    until(page, lambda: 'Fare 5000 is beyond all rows' in widget.inner_text(), 'a hint')
+    press(widget, '↶ Undo')
+    until(page, lambda: 'beyond' not in widget.inner_text(), 'undone')
     typed.fill('-3')
     keys(page, 'Enter')
     until(page, lambda: 'too low' in widget.inner_text(), 'it was said what is wrong')
@@ -159,9 +173,23 @@ def test_what_if(page):
 
 def test_steps_play_undo_and_keys_that_stay_inside(page):
     widget, first = root(page), told(page, 'sheet.w.tolist()')
+    before = widget.locator('.cw-figure').first.inner_text()
     widget.locator('.cw-net-out').click()
     keys(page, 's')
     until(page, lambda: len(told(page, 'sheet.losses')) == 2, 'one step')
+    changes = widget.locator('.cw-net-changes')
+    until(page, lambda: 'Changed most' in changes.inner_text(), 'what has changed')
+    settled(page, widget)
+    now = told(page, 'sheet.w.tolist()')
+    by = [abs(a - b) for u, v in zip(first, now, strict=True) for a, b in zip(u, v, strict=True)]
+    most = by.index(max(by))
+    name = f'{told(page, "sheet.columns")[most//2]} → sum {most % 2 + 1} '
+    assert changes.inner_text().startswith(f'Changed most by the last press: {name}')
+    halos = [float(v) for v in widget.locator('.cw-net-halo').evaluate_all(
+        "all => all.map(o => o.getAttribute('stroke-width'))")]
+    assert [v > 0 for v in halos] == [v >= .3*max(by) for v in by] and halos[most] > 10
+    text = widget.locator('.cw-net-product').nth(most).text_content()
+    assert ('▲' in text) != ('▼' in text)
     press(widget, '▶ Play')
     until(page, lambda: len(told(page, 'sheet.losses')) > 5, 'it plays')
     keys(page, 'Escape')
@@ -172,7 +200,15 @@ def test_steps_play_undo_and_keys_that_stay_inside(page):
     keys(page, 'd', 'd', 'a', 'Control+z')
     until(page, lambda: len(told(page, 'sheet.losses')) == 2, 'the whole run was undone')
     keys(page, 'Control+z')
-    until(page, lambda: told(page, 'sheet.w.tolist()') == first, 'and the step')
+    seen = []
+
+    def undone():
+        seen[:] = page.page.evaluate(HEADER)
+        return 'step' not in seen[2]
+
+    until(page, undone, 'and the step')
+    assert seen[0] == before, 'loss and label change together'
+    assert told(page, 'sheet.w.tolist()') == first
     settled(page, widget)
 
 
@@ -195,8 +231,20 @@ def test_an_edge_in_words_and_its_weight(page):
     keys(page, 'End')
     until(page, lambda: told(page, 'sheet.w[0, 1].item()') == 2, 'the weight is changed')
     settled(page, widget)
+    assert 'over all' in knob.locator('xpath=..').inner_text()
     keys(page, 'Control+z')
     until(page, lambda: told(page, 'sheet.w[0, 1].item()') != 2, 'undone')
+    loss, drawing = widget.locator('.cw-figure').first, widget.locator('.cw-net-svg')
+    until(page, lambda: abs(number(loss.inner_text()) - told(page, 'sheet.loss')) < 6e-5, 'as before')
+    before, place = loss.inner_text(), drawing.bounding_box()
+    page.page.evaluate(SLEEP)
+    box = widget.get_by_role('spinbutton', name='weight Age → sum 2, exact value')
+    box.fill('1e9')
+    keys(page, 'Enter')
+    page.page.wait_for_timeout(100)
+    assert loss.inner_text() == before, 'what will be refused is not shown first'
+    until(page, lambda: 'type a coefficient nearer to 0' in widget.inner_text(), 'refused')
+    assert knob.get_attribute('max') == '2' and drawing.bounding_box() == place and loss.inner_text() == before
     widget.locator('.cw-net-hidden').first.hover()
     until(page, lambda: '10 products add up to' in words.inner_text(), 'the sum')
     widget.get_by_text('two ReLUs').click()

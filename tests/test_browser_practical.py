@@ -10,12 +10,8 @@ SETUP = 'from course_lib.widgets.practical import PracticalSignificance\nw = Pra
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
-    write_notebook(lab_server.folder/'practical.ipynb', SETUP, 'w', 'print(1)')
-    page = lab_server.open(browser, 'practical.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+def opened(run_in_lab):
+    return run_in_lab('practical.ipynb', SETUP, 'w', 'print(1)')
 
 
 @pytest.fixture

@@ -11,13 +11,9 @@ v'''
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
+def opened(run_in_lab):
     "A notebook with the simulator in two places, and one on own data."
-    write_notebook(lab_server.folder/'pvalue.ipynb', CITIES, 'w', OWN)
-    page = lab_server.open(browser, 'pvalue.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('pvalue.ipynb', CITIES, 'w', OWN)
 
 
 @pytest.fixture

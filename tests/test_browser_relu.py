@@ -18,13 +18,9 @@ print(((relu_sum(a, m, b, f.x.double(), c) - f.y.double())**2).mean().item())'''
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
+def opened(run_in_lab):
     "A notebook with two ReLUs shown twice, and twenty of them."
-    write_notebook(lab_server.folder/'relu.ipynb', TWO, 'w', 'v = ReLUFitter(20, "hills")\nv')
-    page = lab_server.open(browser, 'relu.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('relu.ipynb', TWO, 'w', 'v = ReLUFitter(20, "hills")\nv')
 
 
 @pytest.fixture

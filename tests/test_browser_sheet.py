@@ -1,25 +1,22 @@
 """The sheet in JupyterLab: edit, step, solve, trace, undo, scroll, all by hand and by keys."""
 import json
+import re
 
 import pytest
 
 SHEET = 'from course_lib.widgets.sheet import TitanicSheet\nw = TitanicSheet()\nw'
 OWN = '''import numpy as np, pandas as pd
 rng = np.random.default_rng(3)
-v = TitanicSheet(pd.DataFrame(dict(water=rng.uniform(0, 9, 60), soil=rng.choice(["clay", "sand"], 60)))
+v = TitanicSheet(pd.DataFrame(dict(water=rng.uniform(0, 9, 60), soil=rng.choice(["clay", "sand-2"], 60)))
                  .assign(died=lambda d: ((d.water < 2) | (d.water > 7)).astype(int)), "died")
 v'''
 FRESH = 'from course_lib.training.sheet import Sheet; w.sheet = Sheet(); w._at = (0, "prediction"); w.refresh()'
 
 
 @pytest.fixture(scope='module')
-def opened(lab_server, browser, write_notebook):
+def opened(run_in_lab):
     "A notebook with the sheet in two places, and one of another table."
-    write_notebook(lab_server.folder/'sheet.ipynb', SHEET, 'w', OWN)
-    page = lab_server.open(browser, 'sheet.ipynb')
-    assert page.run_all(90) == []
-    yield page
-    page.close()
+    return run_in_lab('sheet.ipynb', SHEET, 'w', OWN)
 
 
 @pytest.fixture
@@ -73,6 +70,12 @@ def coeff(widget, k, which=0):
 def loss(widget): return float(widget.locator('.cw-figure').first.inner_text())
 
 
+def relu_in_sight(widget):
+    "Whether the second ReLU stands left of the prediction, and is not covered."
+    relu, end = (widget.locator(f'.cw-sheet-names .cw-sheet-{o}').last.bounding_box() for o in ('relu', 'prediction'))
+    return 0 < relu['x'] and relu['x'] + relu['width'] <= end['x'] + 2
+
+
 def keys(page, *names):
     for name in names: page.page.keyboard.press(name)
 
@@ -96,7 +99,8 @@ def test_edit_a_coefficient_by_keys_and_undo(page):
     keys(page, 'Enter')
     until(page, lambda: told(page, 'w.tolist()')[0] == [.75], 'Python heard the coefficient')
     until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'the loss followed')
-    keys(page, 'ArrowUp', 'ArrowRight', '-', '2', 'Tab')
+    assert at(widget) == '0.750', 'the hand stays'
+    keys(page, 'ArrowRight', '-', '2', 'Tab')
     until(page, lambda: told(page, 'w.tolist()')[1] == [-2], 'a digit begins an edit')
     keys(page, 'Enter', '9', 'Escape')
     assert told(page, 'w.tolist()')[2] == first[2] and widget.locator('.cw-sheet-input').count() == 0
@@ -128,8 +132,15 @@ def test_edit_a_raw_cell_and_all_follows(page):
     until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'the loss followed')
     assert told(page, 'loss') != before
     assert (sex.inner_text(), age.inner_text()) == (other, '150')
+    effect = rf'Row {label}: Age \S+ → 150; prediction \S+ → .*mean loss'
+    assert at(widget) == '150' and re.search(effect, widget.inner_text())
+    assert 'Age 150 is above all others' in widget.inner_text(), 'a hint'
+    marked = widget.locator('.cw-sheet-edited')
+    assert marked.count() == 2 and marked.first.get_attribute('title') == f'as given: {was}'
     press(widget, '↶ Undo'); press(widget, '↶ Undo')
     until(page, lambda: (sex.inner_text(), told(page, 'now.edits')) == (was, []), 'all is as it was')
+    slot = widget.locator('.cw-sheet-slot')
+    until(page, lambda: marked.count() == 0 and 'prediction' not in slot.inner_text(), 'no mark')
 
 
 def test_a_cell_that_is_emptied_takes_its_row_away(page):
@@ -220,6 +231,17 @@ def test_step_play_solve_and_the_two_relus(page):
     press(widget, 'Solve')
     until(page, lambda: 'the best of' in widget.inner_text() and loss(widget) < linear, 'the net is better')
     assert abs(loss(widget) - told(page, 'loss')) < 6e-5
+    best, both = loss(widget), widget.get_by_text('two ReLUs')
+    both.click()
+    until(page, lambda: loss(widget) == linear, 'the linear one as it was')
+    both.click()
+    until(page, lambda: loss(widget) == best and 'the best of' in widget.inner_text(), 'and the net again')
+    assert 'share: of both sets together' in widget.locator('.cw-sheet-blocks').inner_text()
+    assert grid(widget).get_attribute('class').endswith('cw-sheet-more-right')
+    press(widget, 'sums, cut off at 0')
+    until(page, lambda: relu_in_sight(widget), 'ReLUs')
+    assert 'cw-sheet-more-left' in grid(widget).get_attribute('class')
+    press(widget, 'products × w1')
     widget.get_by_text('As one matrix product').click()
     assert '@ (10, 2)' in widget.inner_text() and widget.locator('.cw-sheet-table').count() == 4
     widget.get_by_text('As code').click()
@@ -234,7 +256,7 @@ def test_switches_show_what_drowns_the_rest(page):
     parts = [s.inner_text() for s in widget.locator('.cw-sheet-share').all()]
     assert len(parts) == 10 and int(parts[0].rstrip('%')) + int(parts[3].rstrip('%')) > 90
     for _ in range(9): keys(page, 's')
-    until(page, lambda: 'make the learning rate smaller' in widget.inner_text(), 'the steps went wild')
+    until(page, lambda: 'Make the learning rate smaller (0.0001 works)' in widget.inner_text(), 'the steps went wild')
 
 
 def test_trace_leads_back_to_the_raw_cell(page):
@@ -268,6 +290,26 @@ def test_slider_scrolling_and_keys_that_stay_inside(page):
     page.page.mouse.up()
     until(page, lambda: .8 < told(page, 'w[0, 0].item()') < 1.6 and told(page, 'past.__len__()') == 1, 'one change')
     until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'the loss followed')
+    keys(page, 'Control+z')
+    until(page, lambda: not told(page, 'past') and abs(loss(widget) - told(page, 'loss')) < 6e-5, 'undone')
+    box = widget.get_by_role('spinbutton', name='w, exact value')
+    before, place = loss(widget), widget.locator('.cw-sheet-trace').bounding_box()
+    page.page.evaluate(SLEEP)
+    box.fill('1e9')
+    keys(page, 'Enter')
+    page.page.wait_for_timeout(100)
+    assert loss(widget) == before, 'what will be refused is not shown first'
+    until(page, lambda: 'type a coefficient nearer to 0' in widget.inner_text(), 'refused')
+    assert (drag.get_attribute('min'), drag.get_attribute('max')) == ('-2', '2') and float(box.input_value()) < 1
+    assert widget.locator('.cw-sheet-trace').bounding_box() == place, 'the message has its own place'
+    box.fill('3.5')
+    keys(page, 'Enter')
+    until(page, lambda: told(page, 'w[0, 0].item()') == 3.5 and drag.get_attribute('max') == '3.5', 'that is wider')
+    grid(widget).focus()
+    keys(page, 'Control+End', 'Control+Home')
+    first = told(page, 'rows[0]')
+    until(page, lambda: cell(widget, first, 'product').count() == 1, 'the first row is in sight')
+    assert grid(widget).evaluate('o => o.scrollTop') == 0
     second = root(page, 1)
     assert coeff(second, 0).inner_text() == f'{told(page, "w[0, 0].item()"):.3f}', 'two views of one sheet'
 
@@ -278,4 +320,17 @@ def test_any_table(page):
     press(widget, 'Solve')
     until(page, lambda: loss(widget) < .1, 'too little or too much')
     assert abs(loss(widget) - told(page, 'loss', 'v')) < 6e-5
-    assert 'died' in widget.inner_text() and 'soil_sand' in widget.inner_text().replace('\u200b', '')
+    widget.locator('.cw-sheet-body .cw-sheet-product').nth(1).click()
+    trace = widget.locator('.cw-sheet-trace')
+    until(page, lambda: 'soil_sand-2 × w1 =' in trace.inner_text(), 'a name keeps its hyphen')
+    wide = 'all => all.map(o => [o.value.length, o.clientWidth])'
+    boxes = widget.locator('.cw-sheet-knobs .cw-number').evaluate_all(wide)
+    assert len(boxes) == 2 and all(room > 7.5*letters + 15 for letters, room in boxes), 'no digit is cut off'
+    assert not widget.locator('.cw-sheet-caution').is_visible() and 'of these rows' in widget.inner_text()
+    page.ask('v.sheet = Sheet(v.sheet.first[:6], "died"); v.refresh()')
+    until(page, lambda: '⚠ 3 coefficients for 6 rows' not in widget.inner_text(), 'half as many')
+    page.ask('v.sheet = Sheet(v.sheet.first[:5], "died"); v.refresh()')
+    until(page, lambda: 'coefficients for 5 rows: nearly any answers' in widget.inner_text(), 'a caution')
+    heights = [widget.locator(f'.cw-sheet-{o}').bounding_box()['height'] for o in ('grid', 'head')]
+    assert heights[0] - heights[1] < 5*25 + 25, 'no blank below few rows'
+    assert 'died' in widget.inner_text() and 'soil_sand-2' in widget.inner_text().replace('\u200b', '')

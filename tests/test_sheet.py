@@ -237,7 +237,7 @@ def test_an_emptied_cell_leaves_its_row_out_and_the_code_says_so(kind):
 
 
 def test_the_last_of_a_class_cannot_be_left_out():
-    df = pd.DataFrame(dict(a=[1, 2, 3, 4, 5], y=[0, 0, 0, 0, 1]))
+    df = pd.DataFrame(dict(a=[1, 3, 2, 4, 5], y=[0, 0, 0, 0, 1]))
     sheet = Sheet(df, 'y')
     before = state(sheet)
     assert 'that are left' in error(sheet.edit, 4, 'a', '') and state(sheet) == before
@@ -256,6 +256,66 @@ def test_the_code_finds_rows_of_any_label(index):
 def test_a_name_that_the_sheet_needs_itself_is_refused(name):
     df = pd.DataFrame({name: [.1, .2, .3, .5], 'b': [1, 0, 1, 1], 'y': [0, 1, 0, 1]})
     assert repr(name) in error(Sheet, df, 'y')
+
+
+def test_too_long_steps_say_how_far_they_came_and_what_works():
+    sheet = Sheet(normalise=False, log=False)
+    before, text = state(sheet), error(sheet.step, .1, 10)
+    assert state(sheet) == before and f'{sheet.loss:.3g} → ' in text and 'of 10' in text and 'or normalise' in text
+    rate = float(text.split('(')[-1].split()[0])
+    sheet.step(rate, 50)
+    assert all(a >= b for a, b in zip(sheet.losses, sheet.losses[1:], strict=False))
+    assert 'or normalise' not in error(Sheet().step, 1e9, 3)
+
+
+def test_a_refused_coefficient_is_not_blamed_on_the_rate():
+    for f, args in ((Sheet().put, ('Age', 1e12)), (Sheet().edit, (0, 'SibSp', 1e30))):
+        assert 'nearer to 0' in error(f, *args) and 'rate' not in error(f, *args)
+
+
+def test_to_and_fro_between_the_two_models():
+    sheet = Sheet()
+    sheet.solve()
+    linear = sheet.w
+    sheet.switch(relus=True)
+    assert np.array_equal(sheet.w[:, :1], linear) and sheet.now.came == 'partly random'
+    sheet.solve()
+    net, came = sheet.w, sheet.now.came
+    for _ in range(2):
+        sheet.switch(relus=False)
+        assert np.array_equal(sheet.w, linear) and sheet.now.came == 'solved by least squares'
+        sheet.switch(relus=True)
+        assert np.array_equal(sheet.w, net) and sheet.now.came == came
+    sheet.switch(relus=False)
+    sheet.switch(log=False, normalise=False)
+    assert sheet.now.came == 'solved by least squares before the switch'
+    sheet.switch(relus=True)
+    assert np.array_equal(sheet.w, net) and sheet.now.came == f'{came} before the switch' and 'Fare' in sheet.columns
+
+
+def test_solved_is_said_of_the_numbers_that_were_there():
+    sheet = Sheet()
+    row = sheet.rows[0]
+    sheet.solve()
+    sheet.edit(row, 'Survived', 1 - int(sheet.y[0]))
+    assert 'before your edit' in sheet.now.came and 'before your edit' in repr(sheet.trace(None, 'w of Age'))
+    sheet.step(.1, 2)
+    assert sheet.now.came == 'solved by least squares before your edit, then 2 steps'
+    sheet.solve()
+    assert sheet.now.came == 'solved by least squares'
+    sheet.randomise(1)
+    sheet.edit(row, 'Age', 1)
+    assert sheet.now.came == 'random, seed 1'
+
+
+@pytest.mark.parametrize('n', [12, 400])
+def test_row_numbers_and_dates_are_no_columns(n):
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame(dict(id=range(1, n + 1), date=pd.date_range('2024-03-04', periods=n).astype(str),
+                           when=pd.date_range('2024-03-04', periods=n), height=rng.normal(size=n), y=[0, 1]*(n//2)))
+    sheet = Sheet(df, 'y')
+    assert sheet.columns == ['height', 'ones'] and sheet.recipe.why['date'] == sheet.recipe.why['when'] == 'dates'
+    assert 'id (only counts the rows)' in error(Sheet, df[['id', 'y']], 'y')
 
 
 def test_wrong_arguments_are_named():

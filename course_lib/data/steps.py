@@ -309,7 +309,8 @@ class Dummies(Step):
     ):
         super().__init__(cols)
         left = (without or {}).items()
-        self.all_levels, self.without = bool(all_levels), {n: plain(o) if isinstance(o, NUMERIC) else o for n, o in left}
+        self.all_levels = bool(all_levels)
+        self.without = {n: plain(o) if isinstance(o, NUMERIC) else o for n, o in left}
         odd = [n for n in self.without if n not in self.cols]
         if odd: raise ValueError(f'without names {odd[0]!r}, and cols is {in_list(self.cols)}')
         if self.without and all_levels: raise ValueError('give either all_levels=True or without, not both')

@@ -197,7 +197,7 @@ class _Losses:
         nrows=None,    # in so many rows
         figsize=None,  # inches (width, height)
     ):
-        "The items with the largest losses: prediction, actual class, loss, and the probability of both; rows as a table."
+        "The items with the largest losses: prediction, actual class, loss, the probability of both; rows as a table."
         if isinstance(k, int) and k > len(self): say(f'All {len(self)} items are shown: there are no {k}.')
         idxs = [int(i) for i in k] if hasattr(k, '__len__') else self.top_losses(k, largest)[1].tolist()
         if isinstance(self.dl.dataset, TableRows): return _show_rows(self, idxs, with_loss=True)

@@ -17,7 +17,7 @@ from ..training.sheet import Flow, Sheet, label_code
 from .base import PageWidget, front_end, numbers
 from .sheet import SheetRequests, SheetShown, sheet_state
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #67720233
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #bf97fce4
 def row_name(sheet: Sheet, row) -> str:
     "A row with the name that stands in it, where there is one."
     named = next((n for n in sheet.now.df if n.lower() == 'name' and n not in sheet.raw), None)
@@ -42,17 +42,19 @@ def net_words(sheet: Sheet) -> str:
     w = sheet.w
     j, k = np.unravel_index(np.abs(w).argmax(), w.shape)
     return (f'A net of {len(sheet.columns)} inputs, {hidden} and one output. The largest weight is '
-            f'{w[j, k]:.3g}, of {sheet.columns[j]}. Loss {sheet.loss:.4f}, accuracy {sheet.accuracy:.1%}.')
+            f'{w[j, k]:.3g}, of {sheet.columns[j]}. Loss {sheet.loss:.4f}, accuracy {sheet.accuracy:.1%} of these '
+            'rows.')
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #ea4ccdfd
-def fields(sheet: Sheet) -> list:  # {name, levels} or {name, lo, hi, whole}
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #52f18e46
+def fields(sheet: Sheet) -> list:  # {name, levels, is_number} or {name, lo, hi, whole}
     "What may stand in each raw cell."
     return [_field(sheet, n) for n in sheet.raw]
 
 def _field(sheet, name):
     cells = as_cells(sheet.now.df.loc[sheet.rows, name])
-    if name in sheet.recipe.words: return dict(name=name, levels=sorted({in_short(o) for o in cells}))
+    if name in sheet.recipe.words: return dict(name=name, levels=sorted({in_short(o) for o in cells}), is_number=False)
     x = cells.astype(float)
+    if set(x) == {0, 1}: return dict(name=name, levels=['0', '1'], is_number=True)
     lo, hi = float(x.min()), float(x.max())
     return dict(name=name, lo=lo, hi=hi if hi > lo else lo + 1, whole=bool((x == x.round()).all()))
 

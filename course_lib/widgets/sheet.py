@@ -6,29 +6,29 @@
 __all__ = ['MOST_STEPS', 'MOST_TOLD', 'sheet_words', 'left_out_words', 'raw_cells', 'edited', 'trace_lines', 'still_table',
            'SheetRequests', 'sheet_state', 'SheetShown', 'TitanicSheet']
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #89961aa6
+# %% ../../nbs/widgets/11a_sheet.ipynb #f9e23705
 from html import escape
 
 import numpy as np
 import traitlets
 
 from ..data.columns import as_cells, in_short
-from ..data.steps import in_list
-from ..training.recipe import Recipe
-from ..training.sheet import Sheet
+from ..training.recipe import Recipe, reasons
+from ..training.sheet import MOST_LOSS, Sheet
 from .base import PageWidget, check_lr, front_end, numbers
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #6164c1cf
+# %% ../../nbs/widgets/11a_sheet.ipynb #bb55dd11
 def sheet_words(sheet: Sheet) -> str:
     "A sheet in one sentence or two."
     kind = 'two sets of coefficients with ReLUs' if sheet.relus else 'one set of coefficients'
-    return (f'A sheet of {len(sheet.rows)} rows and {len(sheet.columns)} columns with {kind}, {sheet.now.came}. '
-            f'Loss {sheet.loss:.4f}, accuracy {sheet.accuracy:.1%}.')
+    says = (f'A sheet of {len(sheet.rows)} rows and {len(sheet.columns)} columns with {kind}, {sheet.now.came}. '
+            f'Loss {sheet.loss:.4f}, accuracy {sheet.accuracy:.1%} of these rows.')
+    return ' '.join([says, *sheet.cautions])
 
 def left_out_words(sheet: Sheet) -> str:
     "Which columns are not there, and how many rows, and why; empty if all are."
     n, words = len(sheet.now.df), []
-    gone, columns = n - len(sheet.rows), in_list(sheet.recipe.drop, 12)
+    gone, columns = n - len(sheet.rows), reasons({o: sheet.recipe.why.get(o, '') for o in sheet.recipe.drop})
     if gone: words.append(f'{gone} of {n} rows are left out: {" or ".join(sheet.missing)} is missing.')
     if columns: words.append(f'Columns left out: {columns}.')
     return ' '.join(words)
@@ -89,7 +89,7 @@ def _brief(v): return f'{v:.3g}'
 def _tr(name, cells, tag='td'):
     return f'<tr><th>{escape(name)}</th>' + ''.join(f'<{tag}>{c}</{tag}>' for c in cells) + '</tr>'
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #fecff668
+# %% ../../nbs/widgets/11a_sheet.ipynb #f9d91765
 MOST_STEPS, MOST_TOLD = 1000, 500  # steps of one press; losses of the trail that are drawn
 
 class SheetRequests:
@@ -114,6 +114,7 @@ class SheetRequests:
         self.sheet.edit(label, column, value)
         if label not in self.sheet.rows:
             self.message = f'Row {label} has a gap now, and such rows are left out. Undo brings it back.'
+        elif odd := self.sheet.odd_cell(label, column): self.message = f'{odd}. If that was a slip, Undo takes it back.'
 
     def do_randomise(self):
         self.sheet.randomise(self._seed + 1)
@@ -129,23 +130,26 @@ class SheetRequests:
         self._at = at, column
         self.message = self.state.get('message', '')  # what went wrong before is still to be read
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #6f38971d
+# %% ../../nbs/widgets/11a_sheet.ipynb #df737e1f
 def sheet_state(sheet: Sheet) -> dict:
     "All that the browser has to know but the numbers themselves, as JSON."
     now, recipe = sheet.now, sheet.recipe
     return dict(
         columns=sheet.columns, raw_columns=sheet.raw, target=sheet.target, sets=sheet.sets, rows=len(sheet.rows),
-        w=numbers(now.w, 17), slopes=numbers(sheet.slopes), loss=sheet.loss, accuracy=sheet.accuracy, came=now.came,
+        w=numbers(now.w, 17), slopes=numbers(sheet.slopes), settled=sheet.settled.tolist(), most_loss=MOST_LOSS,
+        loss=sheet.loss, accuracy=sheet.accuracy, came=now.came, cautions=sheet.cautions,
         losses=numbers(sheet.losses[-MOST_TOLD:]), most_told=MOST_TOLD, normalise=now.normalise, log=now.log,
         ways=sheet.ways(), relus=sheet.relus, shapes=sheet.shapes, scaled=list(recipe.scale), logged=list(recipe.log),
         left_out=left_out_words(sheet), can_undo=bool(sheet.past), can_redo=bool(sheet.future), edits=edited(sheet))
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #89995b4d
+# %% ../../nbs/widgets/11a_sheet.ipynb #f7995912
 class SheetShown(SheetRequests, PageWidget):
     "What every view of a sheet tells the browser."
     cells = traitlets.Bytes().tag(sync=True)  # the numbers row by row, then the answers; float64
     raw = traitlets.Dict().tag(sync=True)     # see `raw_cells`; what was changed since is in the state
     _sent, _rows = None, []                   # the numbers and the rows that the browser has
+
+    def __repr__(self): return f'{type(self).__name__}({self.sheet!r})'
 
     def refresh(self):
         "Tell the browser the present state, and the numbers and rows where they have changed."

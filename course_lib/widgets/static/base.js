@@ -269,6 +269,7 @@ function sliderMethods(s, {show, settle, rest, box, hint}) {
       show(s.typing);  // what somebody is typing is not written over
     },
     hint(slope, gain, step) { setText(hint, hintWords(slope, gain, step)); },
+    say(text) { setText(hint, text); },  // words of the view's own in place of a hint
     /** A run of key presses is over, since something else is about to happen. */
     flush() { if (s.timer) settle(); },
     close: rest,

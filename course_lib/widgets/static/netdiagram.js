@@ -3,7 +3,8 @@
 
 const TWEEN = 350, FLOW = 1500;          // ms in which weights change; in which a passenger flows through
 const STAGES = {start: .08, sums: .55, links: .62, end: .82, answer: 1};  // when, of the whole way, what is reached
-const WIDEST = 9;                        // CSS pixels of the largest weight
+const PER_WEIGHT = 8, WIDEST = 17;       // CSS pixels of a line for a weight of 1, always the same; and at most
+const HALO = 13, MARKED = .3;            // CSS pixels round the weight that changed most; part of it that is worth a mark
 
 /** A part of a drawing, as `el` is of a page. */
 function svg(tag, attrs = {}, ...children) {
@@ -67,7 +68,7 @@ class NetSums {
 function netPlaces(width, k, sets) {
   const small = width < 600, two = sets > 1, high = two ? 42 : 34, top = 8, height = Math.max(top*2 + k*high, 230);
   const label = small ? 76 : Math.min(190, .2*width), box = small ? 40 : 54, mid = width < 740;
-  const hidden = small ? 60 : mid ? 80 : 92, out = small ? 66 : mid ? 88 : 112;
+  const hidden = small ? 66 : mid ? 80 : 92, out = small ? 66 : mid ? 88 : 112;
   const rows = Array.from({length: k}, (_, j) => top + (height - 2*top)*(j + .5)/k);
   const lane = label + box + (small ? 102 : 132), end = width - out - 3, middle = height/2;
   const nodes = two ? [.27, .73].map(part => ({x: end - (small ? 18 : mid ? 36 : 56) - hidden, y: height*part, w: hidden, h: 66})) : [];
@@ -138,7 +139,8 @@ class NetDrawing {
     this.out = this.output();
     this.dots = [...this.edges, ...this.links].map(() => svg('circle', {class: 'cw-net-dot', r: 0}));
     this.parts = [...this.inputs, ...this.edges, ...this.hidden, ...this.links, this.out];
-    this.svg.replaceChildren(...this.edges.map(o => o.node), ...this.links.map(o => o.node), svg('g', {'aria-hidden': 'true'}, ...this.dots),
+    const halos = svg('g', {'aria-hidden': 'true'}, ...this.edges.map(o => o.halo));  // behind all lines
+    this.svg.replaceChildren(halos, ...this.edges.map(o => o.node), ...this.links.map(o => o.node), svg('g', {'aria-hidden': 'true'}, ...this.dots),
       ...this.inputs.map(o => o.node), ...this.hidden.map(o => o.node), this.out.node);
     this.at = Math.max(0, this.parts.findIndex(o => o.part.kind === kept?.kind && o.part.j === kept.j && o.part.s === kept.s));
     this.parts.forEach((o, i) => o.node.setAttribute('tabindex', i === this.at ? 0 : -1));
@@ -153,9 +155,10 @@ class NetDrawing {
   text(x, y, name, anchor = 'start') { return svg('text', {x, y, class: name, 'text-anchor': anchor}); }
   edge(j, s) {
     const way = edgeWay(this.places, j, s), [ring, line, reach] = ['ring', 'line', 'reach'].map(o => svg('path', {d: way.d, class: `cw-net-${o}`}));
-    const [x, y] = way.text, text = this.text(x, y + 3.5, 'cw-net-number cw-net-product'), part = {kind: 'edge', j, s};
+    const halo = svg('path', {d: way.d, class: 'cw-net-halo'}), [x, y] = way.text, part = {kind: 'edge', j, s};
+    const text = this.text(x, y + 3.5, 'cw-net-number cw-net-product');
     const ground = svg('rect', {x: x - 3, y: y - 7, height: 14, class: 'cw-net-ground'});
-    return {way, line, text, ground, part, node: this.part(part, ring, line, ground, text, reach)};
+    return {way, line, halo, text, ground, part, node: this.part(part, ring, line, ground, text, reach)};
   }
   link(s) {
     const way = linkWay(this.places, s), [ring, line, reach] = ['ring', 'line', 'reach'].map(o => svg('path', {d: way.d, class: `cw-net-${o}`}));
@@ -193,8 +196,8 @@ class NetDrawing {
   // Painting
   paint() {
     if (!this.edges || !this.fits) return;
-    const {flow, largest} = this.what, {colours} = this.what.state, reached = when => this.t >= when;
-    for (const o of this.edges) this.paintEdge(o, flow, largest, colours);
+    const {flow} = this.what, reached = when => this.t >= when;
+    for (const o of this.edges) this.paintEdge(o);
     this.inputs.forEach((o, j) => this.paintInput(o, j));
     this.hidden.forEach((o, s) => {
       const cut = flow.sums[s] <= 0, there = reached(STAGES.sums);
@@ -206,17 +209,21 @@ class NetDrawing {
     this.paintOut();
     this.paintDots();
   }
-  paintEdge({line, text, ground, node, part: {j, s}}, flow, largest, colours) {
-    const w = flow.w[j][s], minus = w < 0, product = flow.products[j][s];
-    line.setAttribute('stroke-width', (1 + (WIDEST - 1)*Math.abs(w)/largest).toFixed(2));
+  paintEdge({line, halo, text, ground, node, part: {j, s}}) {
+    const {flow, change, state: {colours}} = this.what, w = flow.w[j][s], minus = w < 0, product = flow.products[j][s];
+    const wide = Math.min(WIDEST, 1 + PER_WEIGHT*Math.abs(w)), part = change ? Math.abs(change.by[j][s])/change.most : 0;
+    line.setAttribute('stroke-width', wide.toFixed(2));
+    halo.setAttribute('stroke-width', part < MARKED ? 0 : (wide + HALO*part**2).toFixed(2));
+    node.classList.toggle('cw-net-silent', flow.sums.length > 1 && this.t >= STAGES.sums && flow.sums[s] <= 0);
     line.style.stroke = minus ? colours.curve : colours.data;
     line.setAttribute('stroke-dasharray', minus ? '7 4' : 'none');
     node.classList.toggle('cw-net-idle', product === 0);
-    const words = `× ${netText(w)}${this.t >= STAGES.start + .1 ? ` = ${netText(product)}` : ''}`;
+    const mark = part < MARKED ? '' : change.grew[j][s] ? ' ▲' : ' ▼';
+    const words = `× ${netText(w)}${mark}${this.t >= STAGES.start + .1 ? ` = ${netText(product)}` : ''}`;
     if (text.textContent === words) return;
     text.textContent = words;
-    const [sign, wider] = this.places.small ? [5, 2] : [5.85, 2.4];  // to measure it would take a layout each time
-    ground.setAttribute('width', words.length*sign + words.split('−').length*wider + 6);
+    const [sign, wider] = this.places.small ? [5.1, 2.2] : [6, 2.8];  // to measure it would take a layout each time
+    ground.setAttribute('width', words.length*sign + words.split('−').length*wider + (mark && 6) + 6);
   }
   paintInput({how, value, node}, j) {
     const {state: {ways}, cells, flow, tried} = this.what, way = ways[j], changed = way.source !== null && way.source in tried;
@@ -337,14 +344,13 @@ class NetView extends SheetPage {
     this.flowButton = button('Flow', () => this.flowOnce(), {title: 'F: from the inputs to the prediction'});
     this.reset = button('As it was', () => this.act('as_it_was'), {title: 'the real raw cells again'});
     const settle = v => this.choose(Math.round(v) - 1, false);
-    this.place = slider('place', {lo: 1, hi: 2, value: 1, whole: true, label: 'number'}, v => this.glance(v), settle);
+    this.place = slider('place', {lo: 1, hi: 2, value: 1, whole: true, label: 'place'}, v => this.glance(v), settle);
   }
   layout() {
-    const figure = () => el('span', {class: 'cw-figure'}), row = (...nodes) => el('div', {class: 'cw-row'}, ...nodes);
-    Object.assign(this, {loss: figure(), accuracy: figure(), came: el('span', {class: 'cw-note'}), who: el('div', {class: 'cw-net-who'}),
-      then: el('div', {class: 'cw-net-then', role: 'status'}), note: el('div', {class: 'cw-note'}), readout: el('div', {class: 'cw-net-words'}),
-      knob: el('div', {class: 'cw-net-knob'}), what: el('div', {class: 'cw-net-fields'})});
-    const top = el('div', {class: 'cw-net-top'}, el('span', {}, 'mean loss ', this.loss), el('span', {}, 'accuracy ', this.accuracy), this.came);
+    const row = (...nodes) => el('div', {class: 'cw-row'}, ...nodes);
+    Object.assign(this, {who: el('div', {class: 'cw-net-who'}), then: el('div', {class: 'cw-net-then', role: 'status'}),
+      readout: el('div', {class: 'cw-net-words'}), changes: el('div', {class: 'cw-net-changes'}), knob: el('div', {class: 'cw-net-knob'}),
+      what: el('div', {class: 'cw-net-fields'})});
     const tools = el('div', {class: 'cw-net-tools', role: 'toolbar', 'aria-label': 'weights'}, ...this.tools,
       row(this.relus, this.normalise, this.log));
     this.legend = el('div', {class: 'cw-legend'});
@@ -352,10 +358,12 @@ class NetView extends SheetPage {
       row(this.before, this.next, this.another, this.worst, this.flowButton), this.who);
     const head = el('div', {class: 'cw-net-head'}, el('b', {}, 'What if …'), this.reset);
     const trial = el('section', {class: 'cw-net-trial', 'aria-label': 'what if'}, head, this.what, this.then);
-    const left = el('div', {class: 'cw-net-left'}, this.drawing.node, el('div', {class: 'cw-net-readout'}, this.readout, this.knob), this.legend);
+    const slot = el('div', {class: 'cw-net-slot'}, this.legend);  // a message lies over the legend: nothing moves under the hand
+    const readout = el('div', {class: 'cw-net-readout'}, this.readout, this.knob, this.changes);
+    const left = el('div', {class: 'cw-net-left'}, this.drawing.node, readout, slot);
     const grid = el('div', {class: 'cw-net-grid'}, left, el('div', {class: 'cw-net-panel'}, this.passenger, trial));
-    this.root.body(el('div', {class: 'cw-net-all'}, top, tools, grid, this.code.node, this.note));
-    tools.after(this.root.message);
+    this.root.body(el('div', {class: 'cw-net-all'}, ...this.makeTop(), tools, grid, this.code.node, this.note));
+    slot.append(this.root.message);
   }
 
   // What Python says
@@ -366,7 +374,7 @@ class NetView extends SheetPage {
     if (this.line.idle && !this.held) Object.assign(this, {at: s.at, tried: {...s.what}});
     this.at = between(this.at, 0, s.rows - 1);
     const fits = this.w && this.w.length === s.columns.length && this.w[0].length === s.sets.length;
-    if (!fits) Object.assign(this, {hovered: null, look: this.kept(s)});
+    if (!fits) Object.assign(this, {hovered: null, before: null, look: this.kept(s)});
     if (!fits || (this.line.idle && !this.weight?.dragging)) this.turnTo(s.w, fits);
     this.fields(s.fields);
     this.settings(s);
@@ -392,7 +400,9 @@ class NetView extends SheetPage {
     this.legendKey = key;
     const weights = legend([{name: 'weight above 0', colour: data}, {name: 'below 0', colour: curve, dash: true}]).children;
     const links = s.relus ? legend([{name: 'ReLU added as it is', colour: ink}]).children : [];
-    this.legend.replaceChildren(...weights, el('span', {}, 'the wider, the larger; faint: nothing flows'), ...links);
+    const faint = `the wider, the larger; faint: nothing flows${s.relus ? ', or into a ReLU that lets nothing through' : ''}`;
+    const halo = el('span', {}, el('i', {class: 'cw-net-haloed'}), 'changed by the last press, the broader the more; ▲ has grown, ▼ has shrunk');
+    this.legend.replaceChildren(...weights, ...links, el('span', {}, faint), halo);
   }
   /** New weights are not there at once: they are seen on their way. */
   turnTo(w, fits) {
@@ -415,7 +425,7 @@ class NetView extends SheetPage {
   draw() { this.asked ||= requestAnimationFrame(() => { this.asked = null; this.paint(); }); }
   /** The raw cells of the row, with what is tried; a number as a number. */
   cells(tried) {
-    const levels = Object.fromEntries(this.state.fields.map(f => [f.name, f.levels]));
+    const levels = Object.fromEntries(this.state.fields.map(f => [f.name, f.levels && !f.is_number]));
     return Object.fromEntries(this.state.raw_columns.map(n => {
       const text = this.raw.cells[n][this.at];
       return [n, n in tried ? tried[n] : levels[n] ? text : Number(text)];
@@ -425,31 +435,48 @@ class NetView extends SheetPage {
     const {state, sums, at, tried} = this, w = this.seen, x = sums.row(at), isTried = Object.keys(tried).length > 0;
     if (w.length !== sums.k) return;
     const cells = this.cells(tried), now = state.ways.map((way, j) => way.source in tried ? prepared(way, tried[way.source]) : x[j]);
-    const was = sums.flow(x, w), flow = isTried ? sums.flow(now, w) : was, most = Math.max(1e-9, ...w.flat().map(Math.abs));
-    const largest = 2**Math.ceil(Math.log2(most));  // only doubled or halved: while weights grow, the lines are seen to
-    this.now = {state, flow, was, cells, tried, isTried, largest, answer: sums.y[at]};
-    if (this.counted !== w || this.countedOf !== this.bytes) Object.assign(this, {all: sums.all(w), counted: w, countedOf: this.bytes});
-    setText(this.loss, this.all.loss < 1000 ? this.all.loss.toFixed(4) : fmt(this.all.loss));
-    setText(this.accuracy, `${(100*this.all.accuracy).toFixed(1)} %`);
+    const was = sums.flow(x, w), flow = isTried ? sums.flow(now, w) : was, change = this.changed();
+    this.now = {state, flow, was, cells, tried, isTried, change, answer: sums.y[at]};
+    const of = this.w;  // not of the weights that are on their way there: words and numbers belong together
+    const counted = this.counted === of && this.countedOf === this.bytes;
+    if (!counted) Object.assign(this, {all: sums.all(of), counted: of, countedOf: this.bytes});
+    this.showTop(this.all);
     this.drawing.show(this.now);
+    this.sayChanges(change);
     this.sayTrial();
     this.sayWho();
     this.read();
     clearTimeout(this.labelling);
     this.labelling = setTimeout(() => this.drawing.label(part => this.words(part)), 250);
   }
+  /** What the last press did to the weights: by how much, and whether they have grown; null where it did nothing. */
+  changed() {
+    const {w, before} = this;
+    if (!before) return null;
+    const by = w.map((row, j) => row.map((v, s) => v - before[j][s])), most = Math.max(...by.flat().map(Math.abs));
+    return most > 1e-12 ? {by, most, grew: w.map((row, j) => row.map((v, s) => Math.abs(v) > Math.abs(before[j][s])))} : null;
+  }
+  sayChanges(change) {
+    const all = change ? change.by.flatMap((row, j) => row.map((v, s) => [Math.abs(v)/change.most, j, s])) : [];
+    const three = all.filter(o => o[0] >= MARKED).sort((a, b) => b[0] - a[0]).slice(0, 3);
+    const words = three.map(([, j, s]) => `${this.edgeName(j, s)} ${netText(this.before[j][s])} → ${netText(this.w[j][s])}`);
+    setText(this.changes, change ? `Changed most by the last press: ${words.join('; ')}` : '');
+  }
+  edgeName(j, s) { return `${this.state.columns[j]} → ${this.state.sets.length > 1 ? `sum ${s + 1}` : 'sum'}`; }
   sayWho() {
     const {raw, at, state} = this, name = raw.names[at];
-    setText(this.who, `${at + 1} of ${state.rows}, row ${raw.labels[at]}${name ? `: ${name}` : ''}; ${state.target} ${this.now.answer}`);
+    setText(this.who, `Row ${raw.labels[at]}${name ? `: ${name}` : ''}; ${state.target} ${this.now.answer} (place ${at + 1} of ${state.rows})`);
     this.place.range.setAttribute('aria-valuetext', `row ${raw.labels[at]} ${name || ''}`);
   }
   sayTrial() {
-    const {was, flow, isTried} = this.now, gain = flow.pred - was.pred;
+    const {was, flow, isTried, state, tried} = this.now, gain = flow.pred - was.pred;
     this.reset.disabled = !isTried;
     const plus = gain >= 0 ? '+' : '';
     const words = isTried ? [`prediction ${netText(was.pred)} → `, el('b', {}, netText(flow.pred)), ` (${plus}${netText(gain)})`]
       : [`prediction ${netText(was.pred)}. Move a slider: only this row is changed, and only on trial.`];
-    this.then.replaceChildren(...words);
+    const far = state.fields.filter(f => f.name in tried && (tried[f.name] < f.lo || tried[f.name] > f.hi));
+    const beyond = far.map(f => `. ${f.name} ${fmt(tried[f.name])} is beyond all rows (${fmt(f.lo)} to ${fmt(f.hi)})`);
+    this.then.replaceChildren(...words, ...beyond);
     for (const [name, t] of Object.entries(this.sliders)) t.node.classList.toggle('cw-net-changed', name in this.tried);
   }
 
@@ -496,7 +523,9 @@ class NetView extends SheetPage {
     const {look, state} = this, edge = look.kind === 'edge' && look.j < state.columns.length && look.s < state.sets.length;
     const wanted = edge ? `${state.columns[look.j]}|${look.s}|${state.sets.length}` : '';
     if (wanted !== this.knobKey) this.makeKnob(wanted);
-    if (edge) { this.weight.set(this.w[look.j][look.s]); this.weight.hint(state.slopes[look.j]?.[look.s]); }
+    if (!edge) return;
+    this.weight.set(this.w[look.j][look.s], -2, 2);
+    this.weight.say(slopeWords(state.slopes[look.j][look.s], state.settled[look.j][look.s], state.rows));
   }
   makeKnob(wanted) {
     this.knobKey = wanted;
@@ -504,16 +533,20 @@ class NetView extends SheetPage {
     this.weight = null;
     const how = 'Click a line, or use the arrow keys in the net, to change its weight here.';
     if (!wanted) return this.knob.replaceChildren(el('span', {class: 'cw-note'}, how));
-    const {j, s} = this.look, {columns, sets} = this.state, name = `${columns[j]} → ${sets.length > 1 ? `sum ${s + 1}` : 'sum'}`;
+    const {j, s} = this.look, name = this.edgeName(j, s);
     const move = v => this.weigh(j, s, v), rest = v => this.weigh(j, s, v, true);
     this.weight = slider('weight', {lo: -2, hi: 2, value: this.w[j][s], label: `weight ${name}`, step: .01}, move, rest);
     this.knob.replaceChildren(this.weight.node);
   }
   weigh(j, s, value, rest = false) {
     cancelAnimationFrame(this.tween);
+    const w = this.w.map(row => [...row]);
+    w[j][s] = value;
+    if (this.sums.all(w).loss < this.state.most_loss) {  // what Python will refuse is not shown first
+      if (!this.moving && !rest) this.before = this.w;
+      this.seen = this.w = w;
+    }
     this.moving = !rest;
-    this.w[j][s] = value;
-    this.seen = this.w = this.w.map(row => [...row]);
     this.draw();
     const args = {column: this.state.columns[j], value, which: s, run: this.run};
     if (!rest) return this.line.latest('drag', args);
@@ -559,7 +592,7 @@ class NetView extends SheetPage {
     for (const f of all) {
       const t = this.sliders[f.name];
       if (!f.levels) t.set(cells[f.name], f.lo, f.hi);
-      else if (t.box.value !== cells[f.name]) t.box.value = cells[f.name];
+      else if (t.box.value !== String(cells[f.name])) t.box.value = cells[f.name];
     }
   }
   makeFields(all, key) {
@@ -574,8 +607,9 @@ class NetView extends SheetPage {
   numberField({name, lo, hi, whole}) {
     return slider(name, {lo, hi, value: lo, whole, label: name}, v => this.trying(name, v), v => this.try(name, v));
   }
-  levelField({name, levels}) {
-    const field = choice(name, levels.map(o => [o, o]), levels[0], v => { this.trying(name, v); this.try(name, v); });
+  levelField({name, levels, is_number}) {
+    const take = v => { this.trying(name, v); this.try(name, v); };
+    const field = choice(name, levels.map(o => [o, o]), levels[0], v => take(is_number ? Number(v) : v));
     field.firstChild.replaceWith(el('span', {class: 'cw-name'}, name));
     field.classList.add('cw-net-level');
     return {node: field, box: field.box};
@@ -589,8 +623,12 @@ class NetView extends SheetPage {
   closeFields() { for (const t of Object.values(this.sliders)) t.close?.(); this.sliders = {}; }
 
   // Weights
-  act(op, args = {}) { this.moving = false; super.act(op, args); }
-  play() { this.drawing.rest(); super.play(); }
+  act(op, args = {}) {
+    this.moving = false;
+    this.before = ['step', 'solve'].includes(op) ? this.w : null;
+    super.act(op, args);
+  }
+  play() { this.before = this.w; this.drawing.rest(); super.play(); }
   close() {
     this.pause();
     clearTimeout(this.labelling);

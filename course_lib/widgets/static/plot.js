@@ -133,16 +133,19 @@ class Chart {
     const log = this.log && Math.min(...all) > 0, f = log ? Math.log10 : v => v;
     let lo = f(Math.min(...all)), hi = f(Math.max(...all));
     if (hi - lo < 1e-12) { lo -= .5; hi += .5; }
-    const n = Math.max(2, ...this.series.map(s => s.ys.length)), box = {l: 50, t: 16, r: this.width - 10, b: this.height - 24};
+    ctx.font = `11px ${style.fontFamily}`;
+    const ends = [hi, lo].map(v => fmt(log ? 10**v : v, 3)), left = Math.max(50, ...ends.map(t => 8 + ctx.measureText(t).width));
+    const count = Math.max(...this.series.map(s => s.ys.length)), n = Math.max(2, count);
+    const box = {l: left, t: 16, r: this.width - 10, b: this.height - 24};
     const X = i => box.l + i/(n - 1)*(box.r - box.l), Y = v => box.b - (f(v) - lo)/(hi - lo)*(box.b - box.t);
-    ctx.font = `11px ${style.fontFamily}`; ctx.fillStyle = ink; ctx.strokeStyle = ink;
+    ctx.fillStyle = ink; ctx.strokeStyle = ink;
     ctx.globalAlpha = .35; ctx.strokeRect(box.l, box.t, box.r - box.l, box.b - box.t); ctx.globalAlpha = 1;
     ctx.textAlign = 'right'; ctx.textBaseline = 'middle';
-    ctx.fillText(fmt(log ? 10**hi : hi, 3), box.l - 5, box.t + 3); ctx.fillText(fmt(log ? 10**lo : lo, 3), box.l - 5, box.b - 3);
+    ctx.fillText(ends[0], box.l - 5, box.t + 3); ctx.fillText(ends[1], box.l - 5, box.b - 3);
     ctx.textBaseline = 'alphabetic';
     ctx.textAlign = 'left'; ctx.fillText(this.ylabel + (log ? ' (log)' : ''), box.l, box.t - 5);
     ctx.fillText('0', box.l, box.b + 13);
-    ctx.textAlign = 'right'; ctx.fillText(`${n - 1} ${this.xlabel}`, box.r, box.b + 13);
+    ctx.textAlign = 'right'; ctx.fillText(count > 1 ? `${n - 1} ${this.xlabel}` : this.xlabel, box.r, box.b + 13);
     for (const s of this.series) this.line(ctx, s, X, Y);
     if (this.cursor !== null) {
       ctx.globalAlpha = .6; ctx.setLineDash([3, 3]); ctx.strokeStyle = ink;

@@ -4,6 +4,7 @@
 
 const ROW = 25, ABOVE = 3;        // CSS pixels of a row; rows drawn beyond the edge
 const LONGEST = 15;               // letters of a name above a column
+const TO_EDIT = 'Enter, or a double click, edits a coefficient, a cell of the raw table, or an answer.';
 const VIEWS = [['raw', 'Raw table'], ['numbers', 'Numbers'], ['products', 'Products'], ['all', 'All']];
 
 /** A number in a narrow cell, so that decimals stand below each other. */
@@ -124,6 +125,8 @@ class SheetGrid {
     if (before !== this.columns.map(c => c.key).join('|') + this.sets || labels !== raw.labels) this.build();
     this.draw();
   }
+  /** What the columns are grouped in, from left to right. */
+  get blocks() { return [...new Set(this.columns.map(c => c.block))]; }
   get column() { return this.columns[this.col]; }
   get above() { return this.head.offsetHeight || ROW*5; }
 
@@ -137,11 +140,14 @@ class SheetGrid {
     this.node.setAttribute('aria-rowcount', this.state.rows + this.sets);
     this.node.setAttribute('aria-colcount', this.columns.length);
     const longest = this.raw.labels.reduce((most, text) => Math.max(most, text.length), 0);
+    this.does.built();
     this.node.style.setProperty('--first', longest > 5 ? `${Math.min(110, 8 + 7*longest)}px` : '');
-    const blocks = [...new Set(this.columns.map(c => c.block))];
+    const {blocks} = this;
     const titles = el('div', {class: 'cw-sheet-row cw-sheet-blocks'}, el('div', {class: 'cw-sheet-cell cw-sheet-label'}), ...blocks.map(b => {
       const n = this.columns.filter(c => c.block === b).length;
-      return el('div', {class: `cw-sheet-block ${b === 'result' ? 'cw-sheet-ends' : ''}`, style: `--n:${n}`}, el('span', {}, b));
+      const both = this.sets === 2 && this.columns.some(c => c.block === b && (c.kind === 'number' || c.s === 0 && c.kind === 'product'));
+      return el('div', {class: `cw-sheet-block ${b === 'result' ? 'cw-sheet-ends' : ''}`, style: `--n:${n}`},
+        el('span', {}, both ? `${b} (share: of both sets together)` : b));
     }));
     const names = this.names = this.line('', 'columnheader', (cell, c) => {
       cell.classList.toggle('cw-sheet-long', c.head.length > LONGEST);
@@ -151,7 +157,7 @@ class SheetGrid {
     this.coeffs = this.state.sets.slice(0, this.sets).map((name, s) =>
       this.line(name, 'gridcell', (cell, c) => this.name(cell, s - this.sets, c)));
     this.share = this.line('share', '', () => {});
-    this.share.firstChild.title = 'how much of all products, the sign aside, a column makes up';
+    this.share.firstChild.title = `how much of all products, the sign aside, a column makes up${this.sets === 2 ? ', both sets together' : ''}`;
     this.share.setAttribute('aria-hidden', 'true');
     this.head.replaceChildren(titles, names, ...this.coeffs, this.share);
   }
@@ -180,6 +186,8 @@ class SheetGrid {
   moved() { this.box = null; this.draw(false); }
   measure() {
     const {scrollTop, scrollLeft, clientHeight, clientWidth} = this.node;
+    this.node.classList.toggle('cw-sheet-more-left', scrollLeft > 1);
+    this.node.classList.toggle('cw-sheet-more-right', scrollLeft + clientWidth < this.node.scrollWidth - 1);
     return {scrollTop, scrollLeft, clientWidth, room: clientHeight - this.above, wide: this.names.children[1].offsetWidth || 57};
   }
   paint() {
@@ -241,6 +249,7 @@ class SheetGrid {
     if (cell.row !== i) this.name(cell, i, c);
     cell.classList.toggle('cw-sheet-at', i === this.row && at === this.col);
     if (this.editing?.cell === cell) return;
+    if (c.kind === 'raw' || c.kind === 'answer') this.mark(cell, this.raw.given.get(`${i} ${c.head}`));
     if (c.kind === 'raw') return setText(cell, this.raw.cells[c.head][i]);
     const v = this.sums.at(i, c);
     if (c.kind === 'product') {
@@ -252,6 +261,14 @@ class SheetGrid {
     if (c.kind === 'relu') cell.classList.toggle('cw-sheet-cut', this.sums.at(i, {...c, kind: 'sum'}) < 0);
     if (c.kind !== 'prediction') return setText(cell, cellText(v));
     setText(cell, `${cellText(v)} ${(v > .5) === (this.sums.y[i] === 1) ? '✓' : '✗'}`);
+  }
+
+  /** A cell that was typed over says what stood there. */
+  mark(cell, given) {
+    const title = given === undefined ? '' : `as given: ${given}`;
+    if (cell.title === title) return;
+    cell.title = title;
+    cell.classList.toggle('cw-sheet-edited', given !== undefined);
   }
 
   // The hand
@@ -283,6 +300,11 @@ class SheetGrid {
     if (x - left < node.scrollLeft) node.scrollLeft = x - left;
     if (end > node.scrollLeft + node.clientWidth - right) node.scrollLeft = end - node.clientWidth + right;
   }
+  /** Bring a block of columns into sight; the hand stays where it is. */
+  jump(block) {
+    const cells = [...this.names.children], at = this.columns.findIndex(c => c.block === block);
+    this.node.scrollLeft = cells.slice(1, at + 1).reduce((x, o) => x + o.offsetWidth, 0);
+  }
   key(e) {
     if (this.editing || e.altKey) return;
     const page = Math.max(1, Math.floor((this.node.clientHeight - this.above)/ROW) - 1), {row, col} = this, last = this.columns.length - 1;
@@ -291,6 +313,7 @@ class SheetGrid {
       PageUp: [row - page, col], PageDown: [row + page, col],
       Home: [ctrl ? -this.sets : row, 0], End: [ctrl ? this.state.rows - 1 : row, last]}[e.key];
     const types = !ctrl && /^[-\d.,]$/.test(e.key) && this.editable;
+    if (ctrl && e.key === 'Home') this.node.scrollTop = 0;
     if (to) this.go(...to);
     else if (e.key === 'Enter' || e.key === 'F2') this.begin();
     else if (e.key === 'Delete' || e.key === 'Backspace') this.empty();
@@ -319,9 +342,9 @@ class SheetGrid {
     if (typed === null && box.select) box.select();
   }
   typed(e) {
-    const step = {Enter: [e.shiftKey ? -1 : 1, 0], Tab: [0, e.shiftKey ? -1 : 1]}[e.key];
     if (e.key === 'Escape') this.stop(true);
-    else if (step) { this.commit(true); this.go(this.row + step[0], this.col + step[1]); }
+    else if (e.key === 'Enter') this.commit(true);  // the hand stays, so that one sees what became of it
+    else if (e.key === 'Tab') { this.commit(true); this.go(this.row, this.col + (e.shiftKey ? -1 : 1)); }
     else return;
     e.preventDefault();
     e.stopPropagation();
@@ -363,7 +386,7 @@ class SheetTrace {
     const who = at < 0 ? '' : `, row ${raw.labels[at]}${raw.names[at] ? ` (${raw.names[at]})` : ''}`;
     setText(this.title, `${lines[0].name}${who}`);
     this.list.replaceChildren(...lines.map(line => {
-      const minus = text => text.replace(/-(?=[\d.])/g, '−'), words = [`${line.name} = `, el('b', {}, minus(line.value)), `: ${minus(line.words)}`];
+      const words = [`${line.name} = `, el('b', {}, withMinus(line.value)), `: ${withMinus(line.words)}`];
       const leads = line.column && line.depth, go = () => this.go(at, line.column);
       const inner = leads ? ['button', {type: 'button', class: 'cw-sheet-link', onclick: go}] : ['span', {}];
       return el('li', {style: `--depth:${line.depth}`}, el(...inner, ...words));
@@ -397,10 +420,10 @@ class SheetProduct {
   }
   /** A small table; null is a row of dots. */
   table(head, lines) {
-    const cells = line => [el('th', {}, line.label), ...line.cells.map(v => el('td', {}, cellText(v)))];
+    const cells = line => [el('th', {title: line.label}, shortened(line.label, 12)), ...line.cells.map(v => el('td', {}, cellText(v)))];
     const row = line => line ? el('tr', {class: line.here ? 'cw-sheet-here' : ''}, ...cells(line))
       : el('tr', {}, el('th', {}, '⋮'), ...head.map(() => el('td', {}, '⋮')));
-    return el('table', {class: 'cw-sheet-table'}, el('tr', {}, el('th', {}), ...head.map(h => el('th', {title: h}, h))), ...lines.map(row));
+    return el('table', {class: 'cw-sheet-table'}, el('tr', {}, el('th', {}), ...head.map(h => el('th', {title: h}, shortened(h, 12)))), ...lines.map(row));
   }
 }
 
@@ -415,7 +438,7 @@ class SheetView extends SheetPage {
       hint: 'Arrows move, Enter edits, Del empties, Esc leaves · S step · P play · R randomise · V solve · Ctrl+Z undo · Ctrl+Y redo'});
     this.root.root.classList.add('cw-sheet');
     this.grid = new SheetGrid(this.sums, {look: () => this.look(), put: (c, s, v) => this.put(c, s, v), edit: (i, c, v) => this.edit(i, c, v),
-      refused: (i, c) => this.refused(i, c)});
+      refused: (i, c) => this.refused(i, c), built: () => this.showJumps()});
     this.trace = new SheetTrace((at, column) => this.goTo(at, column));
     this.product = new SheetProduct();
     this.trail = new Chart('loss trail', {width: 340, height: 130, xlabel: 'changes', ylabel: 'mean loss', log: true});
@@ -431,20 +454,23 @@ class SheetView extends SheetPage {
     this.tools = this.makeTools('coefficients');
     this.views = VIEWS.map(([name, text]) => Object.assign(button(text, () => this.turnTo(name), {pressed: name === this.view}), {view: name}));
     this.knobs = el('div', {class: 'cw-sheet-knobs'});
+    this.jumps = el('div', {class: 'cw-row cw-sheet-jumps', role: 'group', 'aria-label': 'columns to go to'});
+    this.effect = el('div', {class: 'cw-note', role: 'status'}, TO_EDIT);
+  }
+  /** Buttons that lead to a block of columns, where there is more than one. */
+  showJumps() {
+    const blocks = this.grid.blocks.filter(b => b !== 'result'), name = b => b.replace('products: number', 'products');
+    this.jumps.replaceChildren('columns: ', ...blocks.map(b => button(name(b), () => this.grid.jump(b), {title: 'bring these columns into sight'})));
+    this.jumps.hidden = blocks.length < 2;
   }
   layout() {
-    this.loss = el('span', {class: 'cw-figure'});
-    this.accuracy = el('span', {class: 'cw-figure'});
-    this.came = el('span', {class: 'cw-note'});
-    this.note = el('div', {class: 'cw-note'});
-    const top = el('div', {class: 'cw-sheet-top'}, el('span', {}, 'mean loss ', this.loss), el('span', {}, 'accuracy ', this.accuracy), this.came);
     const tools = el('div', {class: 'cw-sheet-tools', role: 'toolbar', 'aria-label': 'coefficients'}, ...this.tools);
     const switches = el('div', {class: 'cw-sheet-tools'}, el('div', {class: 'cw-row'}, this.normalise, this.log, this.relus),
       el('div', {class: 'cw-row cw-sheet-views', role: 'group', 'aria-label': 'what is shown'}, ...this.views));
-    const side = el('div', {class: 'cw-sheet-side'}, this.knobs, this.trail.node);
-    this.root.body(el('div', {class: 'cw-sheet-all'}, top, tools, switches, this.grid.node,
+    const side = el('div', {class: 'cw-sheet-side'}, this.knobs, this.trail.node), slot = el('div', {class: 'cw-sheet-slot'}, this.effect);
+    this.root.body(el('div', {class: 'cw-sheet-all'}, ...this.makeTop(), tools, switches, this.jumps, this.grid.node, slot,
       el('div', {class: 'cw-sheet-under'}, this.trace.node, side), this.product.node, this.code.node, this.note));
-    this.grid.node.after(this.root.message);  // where the eye is
+    slot.append(this.root.message);  // where the eye is
   }
 
   // What Python says
@@ -469,6 +495,13 @@ class SheetView extends SheetPage {
     this.typed = this.typed.filter(({id, labels}) => flying.includes(id) && labels === this.model.get('raw').labels);
     if (bytes !== this.bytes || guessed) this.sums.take(this.bytes = bytes, s.rows, s.columns.length);
     this.withTyped(s);
+    const {name, i, text} = this.edited || {};
+    if (name && !this.typed.length && this.raw.cells[name]?.[i] !== text) this.tellEffect(null);
+  }
+  /** What an edit did to its row, until the hand is on another one; null for a word on how to edit. */
+  tellEffect(edited) {
+    this.edited = edited;
+    setText(this.effect, edited ? edited.words : TO_EDIT);
   }
   withTyped(s) {
     this.raw = this.rawNow([...s.edits, ...this.typed.map(o => o.edit)]);
@@ -478,13 +511,13 @@ class SheetView extends SheetPage {
   settings(s) {
     this.showTools(s);
     setText(this.came, `coefficients: ${s.came}`);
-    this.trail.xlabel = s.losses.length < s.most_told ? 'changes' : 'changes, the last ones';
+    const n = s.losses.length;
+    this.trail.xlabel = n === 1 ? 'no change yet' : n === 2 ? 'step or change' : `steps and changes${n < s.most_told ? '' : ', the last ones'}`;
     this.trail.set([{name: 'loss', ys: s.losses, colour: s.colours.descent, marks: s.losses.length < 30}], {words: `now ${fmt(s.loss)}`});
   }
   /** All that follows from the numbers and the coefficients. */
   numbers() {
-    setText(this.loss, this.sums.loss < 1000 ? this.sums.loss.toFixed(4) : fmt(this.sums.loss));
-    setText(this.accuracy, `${(100*this.sums.accuracy).toFixed(1)} %`);
+    this.showTop(this.sums);
     this.product.show({state: this.state, sums: this.sums, raw: this.raw, row: this.grid.row});
     this.grid.draw();
   }
@@ -493,12 +526,20 @@ class SheetView extends SheetPage {
   put(c, s, text) {
     const value = Number(text.replace('−', '-').replace(',', '.'));
     this.run++;
-    if (text !== '' && Number.isFinite(value)) { this.w[c.j][s] = value; this.sums.weigh(this.w); this.numbers(); }
+    if (text !== '' && Number.isFinite(value)) this.weigh(c.j, s, value);
     this.send('put', {column: this.state.columns[c.j], value: text.replace(',', '.'), which: s});
+  }
+  /** Another coefficient is seen at once, but for one that Python will refuse. */
+  weigh(j, s, value) {
+    const was = this.w[j][s], bearable = () => this.sums.loss < this.state.most_loss;
+    this.w[j][s] = value;
+    this.sums.weigh(this.w);
+    if (!bearable()) { this.w[j][s] = was; this.sums.weigh(this.w); }
+    this.numbers();
   }
   edit(i, c, value) {
     const name = c.kind === 'raw' ? c.head : c.key, text = value.replace(/^([-−]?\d+),(\d+)$/, '$1.$2').replace('−', '-');
-    const {labels} = this.raw;
+    const {labels} = this.raw, was = this.raw.cells[name][i], before = this.rowWords(i);
     this.run++;
     const id = this.send('edit', {at: i, row: labels[i], column: c.key, value: text});
     this.typed.push({id, labels, edit: [i, name, text]});
@@ -506,6 +547,13 @@ class SheetView extends SheetPage {
     this.sums.weigh(this.w);
     this.grid.show(this.state, this.raw, this.view);
     this.numbers();
+    const after = this.rowWords(i), words = after.map(([what, v], k) => `${what} ${before[k][1]} → ${v}`).join(', ');
+    this.tellEffect(text && {i, name, text, words: withMinus(`Row ${labels[i]}: ${name} ${was} → ${text}; ${words}`)});
+  }
+  rowWords(i) {
+    const {preds, y, loss} = this.sums;
+    const shown = loss < 1000 ? loss.toFixed(4) : fmt(loss);
+    return [['prediction', cellText(preds[i])], ['error²', cellText((preds[i] - y[i])**2)], ['mean loss', shown]];
   }
   /** A computed number cannot be typed over: the way back to what can is shown. */
   refused(row, c) {
@@ -515,6 +563,7 @@ class SheetView extends SheetPage {
   look() {
     const {row, column: c} = this.grid;
     this.root.warn('');
+    if (this.edited && row !== this.edited.i) this.tellEffect(null);
     if (row >= 0) this.line.latest('look', {at: row, column: c.key});
     else if (c.j !== undefined) this.line.latest('look', {at: -1, column: `${this.state.sets[row + this.grid.sets]} of ${this.state.columns[c.j]}`});
     this.slide(this.state);
@@ -549,7 +598,7 @@ class SheetView extends SheetPage {
   slide(s) {
     const {column: c} = this.grid, j = c?.j, wanted = j === undefined ? '' : `${s.columns[j]}|${s.sets.length}`;
     if (wanted !== this.sliding) this.makeSliders(wanted, j, s);
-    this.sliders?.forEach((t, k) => { t.set(this.w[j][k]); t.hint(s.slopes[j][k]); });
+    this.sliders?.forEach((t, k) => { t.set(this.w[j][k], -2, 2); t.say(slopeWords(s.slopes[j][k], s.settled[j][k], s.rows)); });
   }
   makeSliders(wanted, j, s) {
     this.sliders?.forEach(t => t.close());
@@ -560,9 +609,7 @@ class SheetView extends SheetPage {
     this.knobs.replaceChildren(el('div', {class: j === undefined ? 'cw-note' : 'cw-sheet-title'}, title), ...this.sliders.map(t => t.node));
   }
   drag(j, k, value, rest = false) {
-    this.w[j][k] = value;
-    this.sums.weigh(this.w);
-    this.numbers();
+    this.weigh(j, k, value);
     const args = {column: this.state.columns[j], value, which: k, run: this.run};
     if (!rest) return this.line.latest('drag', args);
     this.send('put', args);

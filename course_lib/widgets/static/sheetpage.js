@@ -7,6 +7,15 @@ const WAY_LOGS = {e: [Math.log, 'ln'], 2: [Math.log2, 'log₂'], 10: [Math.log10
 /** A long name without its middle: names of levels differ at their end. */
 const shortened = (text, most) => text.length > most ? `${text.slice(0, Math.ceil(most/2) - 1)}…${text.slice(-Math.floor(most/2))}` : text;
 
+/** Numbers in a text with the sign for minus; what is part of a name, as in date_2024-03, stays. */
+const withMinus = text => text.replace(/(?<![\p{L}\p{N}_])-(?=[\d.])/gu, '−').replace(/(?<=\de)-(?=\d)/g, '−');
+
+/** What a coefficient can still do for the mean loss over all rows. */
+function slopeWords(slope, settled, rows) {
+  const better = slope < 0 ? '▲ larger lowers the loss' : '▼ smaller lowers the loss';
+  return `${settled ? '● leave it' : better} (slope ${fmt(slope, 2)} over all ${rows} rows)`;
+}
+
 /** What becomes of a raw cell: a number of the sheet. */
 function prepared({does}, cell) {
   const make = {one: () => 1, divide: (v, by) => v/by, log: (v, by) => WAY_LOGS[by][0](1 + v), is: (v, by) => Number(String(v) === by)};
@@ -52,19 +61,34 @@ class SheetPage {
     this.normalise.box.checked = s.normalise; this.log.box.checked = s.log; this.relus.box.checked = s.relus;
     this.undo.disabled = !s.can_undo; this.redo.disabled = !s.can_redo;
     setText(this.note, s.left_out);
+    setText(this.caution, s.cautions.map(text => `⚠ ${text}`).join('\n'));
+    this.caution.hidden = !s.cautions.length;
+  }
+  /** The line above all: loss, accuracy, how the coefficients came about; and why the first two may say little. */
+  makeTop() {
+    const figure = () => el('span', {class: 'cw-figure'});
+    Object.assign(this, {loss: figure(), accuracy: figure(), came: el('span', {class: 'cw-note'}), note: el('div', {class: 'cw-note'}),
+      caution: el('div', {class: 'cw-sheet-caution', role: 'note'})});
+    return [el('div', {class: 'cw-sheet-top'}, el('span', {}, 'mean loss ', this.loss), el('span', {}, 'accuracy ', this.accuracy, ' of these rows'),
+      this.came), this.caution];
+  }
+  showTop({loss, accuracy}) {
+    setText(this.loss, loss < 1000 ? loss.toFixed(4) : fmt(loss));
+    setText(this.accuracy, `${(100*accuracy).toFixed(1)} %`);
   }
 
   // What Python says
-  /** The raw table as given, with what was changed since. */
+  /** The raw table with what was changed since it was given; `given` has what stood in a changed cell. */
   rawNow(edits) {
-    const raw = this.model.get('raw'), cells = {...raw.cells};
+    const raw = this.model.get('raw'), cells = {...raw.cells}, given = new Map();
     for (const name of new Set(edits.map(e => e[1]))) cells[name] = [...cells[name]];
     for (const [i, name, text] of edits) cells[name][i] = text;
-    return {...raw, cells};
+    for (const [i, name] of edits) if (cells[name][i] !== raw.cells[name][i]) given.set(`${i} ${name}`, raw.cells[name][i]);
+    return {...raw, cells, given};
   }
   /** What went wrong is said once: it stays until the hand moves on. */
   news(message) {
-    if (message !== this.warned) this.root.warn(message);
+    if (message !== this.warned) this.root.warn(withMinus(message));
     this.warned = message;
     if (message) this.pause();
   }
