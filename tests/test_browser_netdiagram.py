@@ -190,6 +190,9 @@ def test_steps_play_undo_and_keys_that_stay_inside(page):
     assert [v > 0 for v in halos] == [v >= .3*max(by) for v in by] and halos[most] > 10
     text = widget.locator('.cw-net-product').nth(most).text_content()
     assert ('▲' in text) != ('▼' in text)
+    page.ask('w.sheet.randomise(7); w.refresh()')
+    until(page, lambda: 'Changed most' not in changes.inner_text(), 'that was done elsewhere')
+    page.ask('w.sheet.undo(); w.refresh()')
     press(widget, '▶ Play')
     until(page, lambda: len(told(page, 'sheet.losses')) > 5, 'it plays')
     keys(page, 'Escape')

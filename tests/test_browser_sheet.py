@@ -126,13 +126,13 @@ def test_edit_a_raw_cell_and_all_follows(page):
     keys(page, 'Enter')
     until(page, lambda: told(page, 'now.edits') == [[label, 'Sex', other]], 'Python heard of it')
     age.dblclick()
-    widget.locator('.cw-sheet-input').fill('150')
+    widget.locator('.cw-sheet-input').fill('150.0')
     keys(page, 'Enter')
     until(page, lambda: told(page, 'x[1, 0].item()') == 1, 'the largest age is another one')
     until(page, lambda: abs(loss(widget) - told(page, 'loss')) < 6e-5, 'the loss followed')
     assert told(page, 'loss') != before
     assert (sex.inner_text(), age.inner_text()) == (other, '150')
-    effect = rf'Row {label}: Age \S+ → 150; prediction \S+ → .*mean loss'
+    effect = rf'Row {label}: Age \S+ → 150\.0; prediction \S+ → .*mean loss'
     assert at(widget) == '150' and re.search(effect, widget.inner_text())
     assert 'Age 150 is above all others' in widget.inner_text(), 'a hint'
     marked = widget.locator('.cw-sheet-edited')
@@ -330,7 +330,7 @@ def test_any_table(page):
     page.ask('v.sheet = Sheet(v.sheet.first[:6], "died"); v.refresh()')
     until(page, lambda: '⚠ 3 coefficients for 6 rows' not in widget.inner_text(), 'half as many')
     page.ask('v.sheet = Sheet(v.sheet.first[:5], "died"); v.refresh()')
-    until(page, lambda: 'coefficients for 5 rows: nearly any answers' in widget.inner_text(), 'a caution')
+    until(page, lambda: 'coefficients for 5 rows: even random answers' in widget.inner_text(), 'a caution')
     heights = [widget.locator(f'.cw-sheet-{o}').bounding_box()['height'] for o in ('grid', 'head')]
     assert heights[0] - heights[1] < 5*25 + 25, 'no blank below few rows'
     assert 'died' in widget.inner_text() and 'soil_sand-2' in widget.inner_text().replace('\u200b', '')

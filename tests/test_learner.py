@@ -115,12 +115,23 @@ def test_interrupt_in_validation_and_before_the_first_batch(learn, capsys):
     assert learn.recorder.values == [] and 'after 0 of 6' in capsys.readouterr().out
 
 
-def test_the_stop_button(dls):
+@pytest.fixture
+def stoppable():
+    "Ctrl+C as in a terminal: what a shell starts in the background is born with that signal ignored."
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_stop_button(dls, stoppable):
     "A real signal, wherever it happens to arrive."
+    class Press(Callback):
+        "The button is pressed when the training is under way."
+        def after_epoch(self, learn):
+            if learn.epoch == 0: threading.Timer(.3, lambda: signal.raise_signal(signal.SIGINT)).start()
     learn = Learner(dls, net(), F.cross_entropy)
-    threading.Timer(.3, lambda: signal.raise_signal(signal.SIGINT)).start()
     start = time.monotonic()
-    quiet(learn, 10**6)
+    quiet(learn, 10**6, cbs=Press)
     assert learn.interrupted and time.monotonic() - start < 30 and torch.isfinite(weights(learn)).all()
 
 

@@ -9,6 +9,8 @@ import pytest
 from course_lib.data.passengers import passengers
 from course_lib.training.recipe import Recipe, guess_recipe
 from course_lib.training.sheet import Sheet
+from course_lib.widgets.netdiagram import NetDiagram
+from course_lib.widgets.sheet import TitanicSheet
 
 REAL = Path(__file__).parents[2]/'shared'/'data'/'titanic'/'train.csv'
 
@@ -338,3 +340,97 @@ def test_slopes_predictions_and_solution_agree_with_others(real):
         before = sheet.w
         sheet.step(.05)
         assert np.allclose(sheet.w, before - .05*w.grad.numpy())
+
+
+def ask(widget, op, view='a', **args):
+    "What one view asks for, and what all of them hear."
+    widget._heard(widget, dict(args, op=op, id=f'{view}-1'), [])
+    return widget.state
+
+
+def test_a_view_is_told_of_every_column_that_comes_or_goes():
+    df = passengers()[:60].dropna(subset=['Age']).assign(Embarked='S')
+    df.loc[df.index[0], 'Embarked'] = 'C'
+    widget = TitanicSheet(df)
+    deeds = [('edit', dict(at=0, column='raw Embarked', value='S')), ('edit', dict(at=2, column='raw Age', value='')),
+             ('undo', {}), ('undo', {}), ('redo', {}), ('redo', {})]
+    for op, args in deeds:
+        state = ask(widget, op, **args)
+        there = 'Embarked_S' in state['columns']
+        assert ('Embarked' in state['raw_columns']) == there == ('Embarked' in widget.raw['levels'])
+        for shown in (widget, NetDiagram(widget.sheet)):
+            cells = shown.raw['cells']
+            assert {*shown.state['raw_columns'], 'Survived'} == set(cells), op
+            assert all(column in cells for _, column, _ in shown.state['edits']), op
+
+
+def test_a_level_that_has_gone_is_no_longer_offered():
+    df = passengers()[:60].dropna(subset=['Age', 'Embarked']).copy()
+    df['Embarked'] = ['C', *['S', 'Q']*((len(df) - 1)//2), *['S']*(1 - len(df) % 2)]
+    widget = TitanicSheet(df)
+    assert ask(widget, 'edit', at=0, column='raw Embarked', value='Q')['message'] == ''
+    assert widget.raw['levels']['Embarked'] == ['Q', 'S']
+    ask(widget, 'undo')
+    assert widget.raw['levels']['Embarked'] == ['C', 'Q', 'S']
+
+
+def test_each_view_has_runs_of_its_own():
+    widget = TitanicSheet()
+    ask(widget, 'put', view='a', column='Age', value=1, run=0)
+    ask(widget, 'put', view='b', column='SibSp', value=1, run=0)
+    assert len(widget.sheet.past) == 2
+    ask(widget, 'drag', view='b', column='SibSp', value=2, run=0)
+    assert len(widget.sheet.past) == 2
+
+
+def test_what_was_refused_does_not_begin_a_run():
+    widget = TitanicSheet()
+    ask(widget, 'put', column='Age', value=1)
+    assert 'nearer to 0' in ask(widget, 'drag', column='Age', value=1e12, run=5)['message']
+    ask(widget, 'put', column='Age', value=.5, run=5)
+    ask(widget, 'undo')
+    assert widget.sheet.w[0, 0] == 1
+
+
+def test_half_a_label_is_no_row():
+    df = pd.DataFrame(dict(a=range(8), b=[1., 4, 2, 2, 0, 1, 9, 2], y=[0, 1]*4))
+    sheet = Sheet(df.set_index(pd.MultiIndex.from_product([[1, 2], list('abcd')])), 'y')
+    before = state(sheet)
+    for bad in (1, (1, 'z'), [1], slice(None)):
+        assert repr(bad) in error(sheet.edit, bad, 'b', 7) and state(sheet) == before
+    sheet = Sheet(df.set_index(pd.date_range('2024-03-01', periods=8)), 'y')
+    assert 'no row' in error(sheet.edit, '2024-03', 'b', 7)
+    sheet.edit('2024-03-04', 'b', 7)
+    assert 'as you typed it' in repr(sheet.trace(sheet.rows[3], 'raw b')) and sheet.value(sheet.rows[3], 'raw b') == 7
+
+
+def test_what_came_first_is_told_first():
+    sheet = Sheet()
+    sheet.solve()
+    sheet.step(.1, 3)
+    sheet.edit(sheet.rows[0], 'Age', 3)
+    assert sheet.now.came == 'solved by least squares, then 3 steps before your edit'
+    for _ in range(2): sheet.step(.1)
+    assert sheet.now.came == 'solved by least squares, then 3 steps before your edit, then 2 steps'
+
+
+@pytest.mark.filterwarnings('error')
+def test_what_is_beyond_all_measure_is_told_in_words_alone():
+    sheet = Sheet()
+    assert 'too long' in error(sheet.step, 1e300) and 'nearer to 0' in error(sheet.put, 'Age', 1e300)
+
+
+def test_few_rows_with_the_same_numbers_cannot_be_told_apart():
+    df = pd.DataFrame({c: [0, 1]*5 for c in 'abcdefghij'} | dict(y=[0, 1, 1, 0]*2 + [0, 1]))
+    sheet = Sheet(df, 'y', Recipe())
+    sheet.solve()
+    assert sheet.loss > .1 and '11 coefficients for 10 rows: even random' in sheet.cautions[0]
+
+
+def test_what_only_looks_like_a_date_is_a_word():
+    for cells, is_date in ((['1.0.2', '1.1.0', '2.0.1'], False), (['1/2/3', '3/2/1', '1/1/1'], False),
+                           (['2024-3-04', '2024/03/05', '5.3.24'], True),
+                           (['04.03.2024 17:30', '3/5/2024', '5 May 2024'], True)):
+        df = pd.DataFrame(dict(text=cells*8, b=np.linspace(0, .9, 24)[::-1], y=[0, 1]*12))
+        recipe = guess_recipe(df, 'y')
+        assert (recipe.why.get('text') == 'dates') == is_date == ('text' not in recipe.words), cells

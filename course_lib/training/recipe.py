@@ -42,13 +42,14 @@ class Recipe:
         if self.words: steps.append(Dummies(list(self.words), without=self.without))
         return TableSteps([*steps, Constant()], target)
 
-# %% ../../nbs/training/14a_recipe.ipynb #21f876d6
+# %% ../../nbs/training/14a_recipe.ipynb #15b40ed5
 TITANIC = 'Pclass Sex Age SibSp Parch Fare Embarked'.split()
 MOST_LEVELS = 12   # of a column of words that becomes columns of 0 and 1
 FAR = 20           # as many times the median: then a logarithm is taken
 
 FEW = 20           # rows, among which numbers may come in order, or without large gaps, by chance
-DATE = re.compile(r'\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{2,4}')
+DATE = re.compile(r'(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{2}(\d\d)?)([ T].*)?'
+                  r'|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{2,4}')
 
 def _is_id(cells):
     "Whether whole numbers only tell the rows apart: each once, in order or without large gaps; of few rows, both."

@@ -21,7 +21,7 @@ from .recipe import Recipe, check_sheet, guess_recipe, prepare
 from .sums import (
     gains, mean_loss, predict, safe_rate, searches, shares, slopes, solve, sums)
 
-# %% ../../nbs/training/15_sheet.ipynb #e9e14a19
+# %% ../../nbs/training/15_sheet.ipynb #5d35fc8e
 MOST_MOMENTS, MOST_LOSSES = 300, 2000  # that are remembered
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ CHANGES = {'cell': 'your edit', 'switch': 'the switch'}  # of the numbers
 
 def _aged(came, change):
     "How the best coefficients came about, once they are the best of other numbers."
-    start, then, steps = came.partition(', then ')
-    best = start.startswith(('solved', 'the best')) and ' before ' not in start
-    return f'{start} before {change}{then}{steps}' if best else came
+    best = came.startswith(('solved', 'the best')) and ' before ' not in came
+    return f'{came} before {change}' if best else came
 
 def _over(moment, what, carry=None):
     "A moment whose numbers have become others; `carry` makes coefficients for other columns."
@@ -61,7 +60,7 @@ def _over(moment, what, carry=None):
     other = moment.other and (carry(w), _aged(came, CHANGES[what]))
     return replace(moment, w=carry(moment.w), came=_aged(moment.came, CHANGES[what]), other=other)
 
-# %% ../../nbs/training/15_sheet.ipynb #e2c9e0dc
+# %% ../../nbs/training/15_sheet.ipynb #8fca5355
 FULL = .5        # as many coefficients to a row: random answers, too, can then mostly be told apart (Cover 1965)
 MANY_GONE = .25  # of all rows, which is worth a caution
 LITTLE = 1e-4    # of the loss
@@ -114,9 +113,8 @@ class SheetNumbers:
         n, all_rows, size = len(self.rows), len(self.now.df), self.now.w.size
         found = []
         if size > FULL*n:
-            which = 'any' if size >= n else 'nearly any'
-            found.append(f'{size} coefficients for {n} rows: {which} answers can be fitted, so a small loss proves '
-                         'nothing.')
+            found.append(f'{size} coefficients for {n} rows: even random answers could be fitted quite well, so a small '
+                         'loss proves little.')
         if all_rows - n > MANY_GONE*all_rows:
             found.append(f'{all_rows - n} of {all_rows} rows ({1 - n/all_rows:.0%}) are left out: '
                          f'{" or ".join(self.missing)} is missing.')
@@ -262,7 +260,7 @@ class SheetMoves(SheetBase):
         way = f'the best of {n} search{"es"*(n > 1)}' if self.relus else 'solved by least squares'
         self._become('solve', w=solve(self.x, self.now.w, self.y), came=way)
 
-# %% ../../nbs/training/15_sheet.ipynb #64212327
+# %% ../../nbs/training/15_sheet.ipynb #4e489099
 def _wild(sheet, lr, n, losses):
     "What to say of steps that lead ever higher."
     way = [f'{v:.3g}' for v in losses[:-1]]
@@ -275,11 +273,11 @@ def _are(n): return 'is one set' if n == 1 else f'are {n} sets'
 
 def _stepped(came, n):
     "How coefficients came about after n more steps."
-    start, _, done = came.partition(', then ')
-    before = int(done.split()[0]) if done else 0
-    return f'{start}, then {before + n} step{"s"*(before + n > 1)}'
+    start, _, last = came.rpartition(', then ')
+    if done := re.fullmatch(r'(\d+) steps?', last): came, n = start, n + int(done[1])
+    return f'{came}, then {n} step{"s"*(n > 1)}'
 
-# %% ../../nbs/training/15_sheet.ipynb #cc182474
+# %% ../../nbs/training/15_sheet.ipynb #a4fa320e
 def _raw_value(self, column, text):
     "What was typed into a raw cell, as a number or a word. Raises `ValueError`."
     text = text.strip() if isinstance(text, str) else text
@@ -294,6 +292,14 @@ def _raw_value(self, column, text):
 def _is_empty(cell): return cell is None or cell != cell or isinstance(cell, str) and not cell.strip()
 
 def _level(text): return float(text) if not isinstance(text, str) or is_number(text) else text
+
+def _label(df, row):
+    "The label of one row as the table has it: '2024-03-04' may mean a date. Raises `ValueError`."
+    from pandas.errors import InvalidIndexError
+    try: at = df.index.get_loc(row)
+    except (KeyError, TypeError, ValueError, InvalidIndexError): at = None
+    if not isinstance(at, int): raise ValueError(f'no row {row!r} in the table')
+    return df.index.tolist()[at]
 
 def _with_cell(df, row, column, value):
     "A copy of a table with one cell changed."
@@ -312,7 +318,7 @@ class SheetEdits(SheetMoves):
         column = column.removeprefix('raw ')
         if column not in (*self.raw, self.target):
             raise ValueError(f'no raw column {column!r}; there are {", ".join([*self.raw, self.target])}')
-        if row not in self.now.df.index: raise ValueError(f'no row {row!r} in the table')
+        row = _label(self.now.df, row)
         value = None if _is_empty(value) and column != self.target else _raw_value(self, column, value)
         edits = (*(e for e in self.now.edits if e[:2] != (row, column)), (row, column, value))
         self._become('cell', df=_with_cell(self.now.df, row, column, value), edits=edits)

@@ -9,7 +9,7 @@ __all__ = ['STARTS', 'MOST_STEPS', 'MOST_WORK', 'sums', 'predict', 'mean_loss', 
 # %% ../../nbs/training/14b_sums.ipynb #a06c1e70
 import numpy as np
 
-# %% ../../nbs/training/14b_sums.ipynb #2552cc36
+# %% ../../nbs/training/14b_sums.ipynb #09010572
 def sums(
     x: np.ndarray,  # (rows, columns)
     w: np.ndarray,  # (columns, sets)
@@ -24,7 +24,8 @@ def predict(x: np.ndarray, w: np.ndarray) -> np.ndarray:  # (rows,)
 
 def mean_loss(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> float:
     "The mean of the squared errors."
-    return float(((predict(x, w) - y)**2).mean())
+    with np.errstate(over='ignore', invalid='ignore'):  # a loss beyond all measure is told in words
+        return float(((predict(x, w) - y)**2).mean())
 
 def shares(x: np.ndarray, w: np.ndarray) -> np.ndarray:  # (columns,) that add up to 1
     "How much of all products, the sign aside, each column makes up."

@@ -84,7 +84,7 @@ def _brief(v): return f'{v + 0.:.3g}'
 def _tr(name, *cells):
     return f'<tr><th>{escape(name)}</th>' + ''.join(f'<td>{escape(c)}</td>' for c in cells) + '</tr>'
 
-# %% ../../nbs/widgets/11b_netdiagram.ipynb #fc6f7dcf
+# %% ../../nbs/widgets/11b_netdiagram.ipynb #803268ba
 SHEET = 'sheet'  # a deed of which the sheet knows how to undo it
 
 class Deeds:
@@ -97,7 +97,7 @@ class Deeds:
     def _own(self, deeds): return [d for d in deeds if d != SHEET]
 
     def add(self, deed):
-        "Something new: what was undone can no longer be redone."
+        "Something new: what was undone in this view can no longer be redone."
         self.done, self.undone = [*self.done, deed], []
 
     def undo(self, here): return self._go(self.done, self.undone, self.sheet.past, self.sheet.undo, here)

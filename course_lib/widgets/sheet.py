@@ -17,7 +17,7 @@ from ..training.recipe import Recipe, reasons
 from ..training.sheet import MOST_LOSS, Sheet
 from .base import PageWidget, check_lr, front_end, numbers
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #bb55dd11
+# %% ../../nbs/widgets/11a_sheet.ipynb #d96266c2
 def sheet_words(sheet: Sheet) -> str:
     "A sheet in one sentence or two."
     kind = 'two sets of coefficients with ReLUs' if sheet.relus else 'one set of coefficients'
@@ -35,18 +35,23 @@ def left_out_words(sheet: Sheet) -> str:
 
 def raw_cells(sheet: Sheet) -> dict:
     "The raw cells as text, as they were given, the names of the rows, and what a column of words may hold."
-    raw, now = sheet.first.loc[sheet.rows], sheet.now.df.loc[sheet.rows]
-    texts = lambda df, n: [in_short(o) for o in as_cells(df[n])]
+    raw = sheet.first.loc[sheet.rows]
     named = next((n for n in raw if n.lower() == 'name' and n not in sheet.raw), None)
-    shown = *sheet.raw, sheet.target
-    levels = {n: sorted(set(texts(now, n))) for n in (*sheet.recipe.words, sheet.target) if n in shown}
-    return dict(cells={n: texts(raw, n) for n in shown}, labels=[str(r) for r in sheet.rows],
-                levels=levels, names=[str(o) for o in raw[named]] if named else [])
+    return dict(cells={n: _texts(raw, n) for n in _shown(sheet)}, labels=[str(r) for r in sheet.rows],
+                levels=_levels(sheet), names=[str(o) for o in raw[named]] if named else [])
+
+def _texts(df, name): return [in_short(o) for o in as_cells(df[name])]
+
+def _shown(sheet): return [*sheet.raw, sheet.target]
+
+def _levels(sheet):
+    now, shown = sheet.now.df.loc[sheet.rows], _shown(sheet)
+    return {n: sorted(set(_texts(now, n))) for n in (*sheet.recipe.words, sheet.target) if n in shown}
 
 def edited(sheet: Sheet) -> list:  # [row from 0, column, text]
-    "The raw cells that are not as they were given, of the rows that are there."
-    place = {row: at for at, row in enumerate(sheet.rows)} if sheet.now.edits else {}
-    return [[place[row], column, in_short(value)] for row, column, value in sheet.now.edits if row in place]
+    "The raw cells that are not as they were given, of the rows and columns that are there."
+    place, shown = {row: at for at, row in enumerate(sheet.rows)} if sheet.now.edits else {}, _shown(sheet)
+    return [[place[r], name, in_short(v)] for r, name, v in sheet.now.edits if r in place and name in shown]
 
 # %% ../../nbs/widgets/11a_sheet.ipynb #3796ac4f
 def trace_lines(
@@ -89,17 +94,20 @@ def _brief(v): return f'{v:.3g}'
 def _tr(name, cells, tag='td'):
     return f'<tr><th>{escape(name)}</th>' + ''.join(f'<{tag}>{c}</{tag}>' for c in cells) + '</tr>'
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #f9d91765
+# %% ../../nbs/widgets/11a_sheet.ipynb #25ab03dd
 MOST_STEPS, MOST_TOLD = 1000, 500  # steps of one press; losses of the trail that are drawn
 
 class SheetRequests:
     "What a learner can do to a sheet."
-    def _joins(self, run):
-        "Whether a change belongs to the one before."
-        joined, self._run = run is not None and run == self._run, run
-        return joined
+    def _in_run(self, run, change):
+        "A change that belongs to the one before where that was of the same run, in the same view, and not refused."
+        run = None if run is None else (self.asker, run)
+        change(run is not None and run == self._run)
+        self._run = run
 
-    def do_put(self, column, value, which=0, run=None): self.sheet.put(column, value, which, self._joins(run))
+    def do_put(self, column, value, which=0, run=None):
+        self._in_run(run, lambda join: self.sheet.put(column, value, which, join))
+
     def do_drag(self, column, value, which=0, run=None): self.do_put(column, value, which, run)
     def do_switch(self, **on): self.sheet.switch(**on)
     def do_solve(self): self.sheet.solve()
@@ -122,7 +130,7 @@ class SheetRequests:
 
     def do_step(self, lr, n=1, run=None):
         if n > MOST_STEPS: raise ValueError(f'{n} steps at once: {MOST_STEPS} at most')
-        self.sheet.step(check_lr(lr), n, self._joins(run))
+        self._in_run(run, lambda join: self.sheet.step(check_lr(lr), n, join))
 
     def do_look(self, at, column):
         if not -1 <= at < len(self.sheet.rows): raise ValueError(f'there is no row {at}')
@@ -142,12 +150,12 @@ def sheet_state(sheet: Sheet) -> dict:
         ways=sheet.ways(), relus=sheet.relus, shapes=sheet.shapes, scaled=list(recipe.scale), logged=list(recipe.log),
         left_out=left_out_words(sheet), can_undo=bool(sheet.past), can_redo=bool(sheet.future), edits=edited(sheet))
 
-# %% ../../nbs/widgets/11a_sheet.ipynb #f7995912
+# %% ../../nbs/widgets/11a_sheet.ipynb #5c26bde4
 class SheetShown(SheetRequests, PageWidget):
     "What every view of a sheet tells the browser."
     cells = traitlets.Bytes().tag(sync=True)  # the numbers row by row, then the answers; float64
     raw = traitlets.Dict().tag(sync=True)     # see `raw_cells`; what was changed since is in the state
-    _sent, _rows = None, []                   # the numbers and the rows that the browser has
+    _sent, _has = None, None                  # the numbers that the browser has; rows, columns and levels
 
     def __repr__(self): return f'{type(self).__name__}({self.sheet!r})'
 
@@ -156,9 +164,10 @@ class SheetShown(SheetRequests, PageWidget):
         sheet = self.sheet
         with self.hold_sync():
             if self._sent is not sheet.table:
-                if self._rows != sheet.rows: self.raw = raw_cells(sheet)
+                has = sheet.rows, _shown(sheet), _levels(sheet)
+                if self._has != has: self.raw = raw_cells(sheet)
                 self.cells = sheet.x.tobytes() + sheet.y.tobytes()
-                self._sent, self._rows = sheet.table, sheet.rows
+                self._sent, self._has = sheet.table, has
             super().refresh()
 
 # %% ../../nbs/widgets/11a_sheet.ipynb #1105b126

@@ -374,7 +374,10 @@ class NetView extends SheetPage {
     if (this.line.idle && !this.held) Object.assign(this, {at: s.at, tried: {...s.what}});
     this.at = between(this.at, 0, s.rows - 1);
     const fits = this.w && this.w.length === s.columns.length && this.w[0].length === s.sets.length;
+    const mine = s.ack !== this.acked && (s.ack || '').startsWith(this.line.name);
+    this.acked = s.ack;
     if (!fits) Object.assign(this, {hovered: null, before: null, look: this.kept(s)});
+    else if (!mine && this.line.idle && String(s.w) !== String(this.w)) this.before = null;  // it came from another view
     if (!fits || (this.line.idle && !this.weight?.dragging)) this.turnTo(s.w, fits);
     this.fields(s.fields);
     this.settings(s);

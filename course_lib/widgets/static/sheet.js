@@ -4,6 +4,8 @@
 
 const ROW = 25, ABOVE = 3;        // CSS pixels of a row; rows drawn beyond the edge
 const LONGEST = 15;               // letters of a name above a column
+/** Whether two texts say the same: 41.50 is written 41.5. */
+const sameCell = (a, b) => a === b || Boolean(a && b) && Number(a) === Number(b);
 const TO_EDIT = 'Enter, or a double click, edits a coefficient, a cell of the raw table, or an answer.';
 const VIEWS = [['raw', 'Raw table'], ['numbers', 'Numbers'], ['products', 'Products'], ['all', 'All']];
 
@@ -104,7 +106,7 @@ function sheetColumns(state, view) {
 
 /** Rows and columns of which only those in sight are in the page. Rows −1 and −2 are the coefficients above. */
 class SheetGrid {
-  /** `does`: {look, put, edit, moved}, called with what the hand did. */
+  /** `does`: {look, put, edit, refused, built}, called with what the hand did, and when the columns are others. */
   constructor(sums, does) {
     Object.assign(this, {sums, does, pool: [], columns: [], row: 0, col: 0, editing: null, version: 0, id: `cw-sheet-${++unique}`});
     this.head = el('div', {class: 'cw-sheet-head', role: 'rowgroup'});
@@ -496,7 +498,7 @@ class SheetView extends SheetPage {
     if (bytes !== this.bytes || guessed) this.sums.take(this.bytes = bytes, s.rows, s.columns.length);
     this.withTyped(s);
     const {name, i, text} = this.edited || {};
-    if (name && !this.typed.length && this.raw.cells[name]?.[i] !== text) this.tellEffect(null);
+    if (name && !this.typed.length && !sameCell(this.raw.cells[name]?.[i], text)) this.tellEffect(null);
   }
   /** What an edit did to its row, until the hand is on another one; null for a word on how to edit. */
   tellEffect(edited) {
