@@ -113,8 +113,8 @@ class SheetNumbers:
         n, all_rows, size = len(self.rows), len(self.now.df), self.now.w.size
         found = []
         if size > FULL*n:
-            found.append(f'{size} coefficients for {n} rows: even random answers could be fitted quite well, so a small '
-                         'loss proves little.')
+            found.append(f'{size} coefficients for {n} rows: even random answers could be fitted quite well, so a '
+                         'small loss proves little.')
         if all_rows - n > MANY_GONE*all_rows:
             found.append(f'{all_rows - n} of {all_rows} rows ({1 - n/all_rows:.0%}) are left out: '
                          f'{" or ".join(self.missing)} is missing.')
