@@ -276,6 +276,11 @@ def test_trace_leads_back_to_the_raw_cell(page):
     keys(page, 'Escape')
 
 
+def down(widget, part):
+    "How far below the top of the widget a part of it is, in CSS pixels, wherever the page has scrolled to."
+    return round(widget.locator(part).bounding_box()['y'] - widget.bounding_box()['y'], 1)
+
+
 def test_slider_scrolling_and_keys_that_stay_inside(page):
     widget = root(page)
     keys(page, 'Control+End')
@@ -293,7 +298,7 @@ def test_slider_scrolling_and_keys_that_stay_inside(page):
     keys(page, 'Control+z')
     until(page, lambda: not told(page, 'past') and abs(loss(widget) - told(page, 'loss')) < 6e-5, 'undone')
     box = widget.get_by_role('spinbutton', name='w, exact value')
-    before, place = loss(widget), widget.locator('.cw-sheet-trace').bounding_box()
+    before, place = loss(widget), down(widget, '.cw-sheet-trace')
     page.page.evaluate(SLEEP)
     box.fill('1e9')
     keys(page, 'Enter')
@@ -301,7 +306,7 @@ def test_slider_scrolling_and_keys_that_stay_inside(page):
     assert loss(widget) == before, 'what will be refused is not shown first'
     until(page, lambda: 'type a coefficient nearer to 0' in widget.inner_text(), 'refused')
     assert (drag.get_attribute('min'), drag.get_attribute('max')) == ('-2', '2') and float(box.input_value()) < 1
-    assert widget.locator('.cw-sheet-trace').bounding_box() == place, 'the message has its own place'
+    until(page, lambda: down(widget, '.cw-sheet-trace') == place, 'the message has its own place')
     box.fill('3.5')
     keys(page, 'Enter')
     until(page, lambda: told(page, 'w[0, 0].item()') == 3.5 and drag.get_attribute('max') == '3.5', 'that is wider')
@@ -309,9 +314,9 @@ def test_slider_scrolling_and_keys_that_stay_inside(page):
     keys(page, 'Control+End', 'Control+Home')
     first = told(page, 'rows[0]')
     until(page, lambda: cell(widget, first, 'product').count() == 1, 'the first row is in sight')
-    assert grid(widget).evaluate('o => o.scrollTop') == 0
+    until(page, lambda: grid(widget).evaluate('o => o.scrollTop') == 0, 'at the top')
     second = root(page, 1)
-    assert coeff(second, 0).inner_text() == f'{told(page, "w[0, 0].item()"):.3f}', 'two views of one sheet'
+    until(page, lambda: coeff(second, 0).inner_text() == f'{told(page, "w[0, 0].item()"):.3f}', 'two views of one sheet')
 
 
 def test_any_table(page):
