@@ -316,7 +316,8 @@ def test_slider_scrolling_and_keys_that_stay_inside(page):
     until(page, lambda: cell(widget, first, 'product').count() == 1, 'the first row is in sight')
     until(page, lambda: grid(widget).evaluate('o => o.scrollTop') == 0, 'at the top')
     second = root(page, 1)
-    until(page, lambda: coeff(second, 0).inner_text() == f'{told(page, "w[0, 0].item()"):.3f}', 'two views of one sheet')
+    shown = f'{told(page, "w[0, 0].item()"):.3f}'
+    until(page, lambda: coeff(second, 0).inner_text() == shown, 'two views of one sheet')
 
 
 def test_any_table(page):
